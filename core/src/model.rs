@@ -1,0 +1,239 @@
+//! The two traits, and the bridge between them.
+
+use std::{fmt, net::Ipv4Addr};
+
+use serde::Serialize;
+
+use crate::{
+    command::{Command, Destination},
+    engine::{Decision, Engine, Refusal},
+    errno::Errno,
+    name::{Name, Netns},
+    plan::Plan,
+    probe::{Probe, Shot},
+    snapshot::{LinkKind, Snapshot},
+    trace::{Sighting, Trace},
+    verdict::Verdict,
+};
+
+/// A container network that can be told what to do, probed with packets, and looked at.
+pub trait NetworkModel {
+    /// What the model is called in reports: `sim`, `kernel`.
+    fn name(&self) -> &str;
+
+    /// Carries out a command, wholly or not at all.
+    ///
+    /// # Errors
+    ///
+    /// [`ModelError::Refused`] where the network refuses it, [`ModelError::Broken`] where the model itself failed.
+    fn apply(&mut self, command: &Command) -> Result<Outcome, ModelError>;
+
+    /// Throws a packet and says what became of it.
+    ///
+    /// # Errors
+    ///
+    /// [`ModelError::Refused`] where the sender does not run.
+    fn probe(&mut self, probe: &Probe) -> Result<Trace, ModelError>;
+
+    /// Looks at everything.
+    ///
+    /// # Errors
+    ///
+    /// [`ModelError::Broken`] where the model itself failed.
+    fn snapshot(&mut self) -> Result<Snapshot, ModelError>;
+}
+
+/// What a command that was carried out has to say.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Outcome {
+    /// Warnings, in the engine's words.
+    pub warnings: Vec<String>,
+}
+
+/// Why a model did not do what it was told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ModelError {
+    /// The network refuses, as Docker, the host's tool or the kernel would.
+    Refused(Refusal),
+    /// The model itself failed; nothing it says from now on counts.
+    Broken(String),
+}
+
+impl fmt::Display for ModelError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Refused(refusal) => write!(f, "refused: {refusal}"),
+            Self::Broken(why) => write!(f, "broken: {why}"),
+        }
+    }
+}
+
+impl std::error::Error for ModelError {}
+
+impl From<Refusal> for ModelError {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal)
+    }
+}
+
+/// What carries out plans and packets: Linux, or a simulation of it.
+pub trait Dataplane {
+    /// What the data plane is called in reports.
+    fn name(&self) -> &str;
+
+    /// Carries out all of a plan or, rolled back, none of it.
+    ///
+    /// # Errors
+    ///
+    /// [`DataplaneError::Refused`] with the operation that the kernel refused.
+    fn execute(&mut self, plan: &Plan) -> Result<(), DataplaneError>;
+
+    /// Sends a shot and watches every link of every namespace until nothing moves any more.
+    ///
+    /// # Errors
+    ///
+    /// [`DataplaneError::Broken`] where the data plane itself failed.
+    fn probe(&mut self, shot: &Shot) -> Result<Sighting, DataplaneError>;
+
+    /// Looks at every namespace; leaves [`Snapshot::containers`] empty.
+    ///
+    /// # Errors
+    ///
+    /// [`DataplaneError::Broken`] where the data plane itself failed.
+    fn snapshot(&mut self) -> Result<Snapshot, DataplaneError>;
+}
+
+/// Why a data plane did not do what it was told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum DataplaneError {
+    /// The kernel refuses this operation.
+    Refused {
+        /// Its place in the plan.
+        op: usize,
+        /// The kernel's answer.
+        errno: Errno,
+    },
+    /// The data plane itself failed.
+    Broken(String),
+}
+
+impl fmt::Display for DataplaneError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Refused { op, errno } => write!(f, "operation {} of the plan: {errno}", op + 1),
+            Self::Broken(why) => f.write_str(why),
+        }
+    }
+}
+
+impl std::error::Error for DataplaneError {}
+
+impl From<DataplaneError> for ModelError {
+    fn from(error: DataplaneError) -> Self {
+        Self::Broken(error.to_string())
+    }
+}
+
+/// A data plane under core's own engine: a whole network model.
+#[derive(Clone, Debug)]
+pub struct Planned<D> {
+    engine: Engine,
+    dataplane: D,
+    shots: u16,
+}
+
+/// Source ports of probes that name none start here: above Linux's ephemeral range (32768 to 60999).
+const FIRST_SOURCE_PORT: u16 = 61_000;
+
+impl<D: Dataplane> Planned<D> {
+    /// The engine with nothing started, on a data plane with nothing in it.
+    pub fn new(dataplane: D) -> Self {
+        Self { engine: Engine::default(), dataplane, shots: 0 }
+    }
+
+    /// The data plane.
+    pub fn dataplane(&mut self) -> &mut D {
+        &mut self.dataplane
+    }
+
+    fn carry_out(&mut self, command: &Command, decision: Decision) -> Result<Outcome, ModelError> {
+        match self.dataplane.execute(&decision.plan) {
+            Ok(()) => Ok(self.engine.commit(decision)),
+            Err(DataplaneError::Refused { op, errno }) => {
+                Err(self.engine.abandon(command, &decision, op, errno).into())
+            }
+            Err(broken) => Err(broken.into()),
+        }
+    }
+
+    fn shot(&mut self, probe: &Probe, netns: Netns, to: Ipv4Addr) -> Shot {
+        let serial = self.shots;
+        self.shots = (self.shots + 1) % (u16::MAX - FIRST_SOURCE_PORT);
+        Shot {
+            netns,
+            to,
+            payload: probe.payload,
+            source_port: probe.source_port.unwrap_or(FIRST_SOURCE_PORT + serial),
+            ttl: probe.ttl.unwrap_or(64),
+            size: probe.size,
+            dont_fragment: probe.dont_fragment,
+        }
+    }
+
+    fn resolve(&mut self, probe: &Probe) -> Result<Option<Ipv4Addr>, ModelError> {
+        let name = match &probe.to {
+            Destination::Address(address) => return Ok(Some(*address)),
+            Destination::Name(name) => name,
+        };
+        if let Some(address) = self.engine.resolve(&probe.from, name) {
+            return Ok(Some(address));
+        }
+        // A namespace of the scenario's own making: its first address.
+        let snapshot = self.dataplane.snapshot()?;
+        let netns = match name.as_str() {
+            Name::HOST => Netns::Host,
+            _ if self.engine.knows(name) => return Ok(None),
+            _ => Netns::Named(name.clone()),
+        };
+        let address = snapshot.netns.get(&netns).and_then(|state| {
+            let mut links = state.links.values().filter(|link| link.kind != LinkKind::Loopback);
+            links.find_map(|link| link.addresses.first())
+        });
+        Ok(address.map(|net| net.addr()))
+    }
+}
+
+impl<D: Dataplane> NetworkModel for Planned<D> {
+    fn name(&self) -> &str {
+        self.dataplane.name()
+    }
+
+    fn apply(&mut self, command: &Command) -> Result<Outcome, ModelError> {
+        let mut outcome = Outcome::default();
+        for action in self.engine.actions(command)? {
+            let host = match action.needs_host() {
+                true => self.dataplane.snapshot()?.netns.remove(&Netns::Host).unwrap_or_default(),
+                false => Default::default(),
+            };
+            let decision = self.engine.decide(&action, &host)?;
+            outcome.warnings.extend(self.carry_out(command, decision)?.warnings);
+        }
+        Ok(outcome)
+    }
+
+    fn probe(&mut self, probe: &Probe) -> Result<Trace, ModelError> {
+        let netns = self.engine.netns_of(&probe.from)?;
+        let Some(to) = self.resolve(probe)? else {
+            return Ok(Trace::unsent(Verdict::NoName));
+        };
+        let shot = self.shot(probe, netns, to);
+        let sighting = self.dataplane.probe(&shot)?;
+        Ok(Trace::judge(&shot, sighting))
+    }
+
+    fn snapshot(&mut self) -> Result<Snapshot, ModelError> {
+        let mut snapshot = self.dataplane.snapshot()?;
+        snapshot.containers = self.engine.containers();
+        Ok(snapshot)
+    }
+}
