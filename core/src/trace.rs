@@ -143,3 +143,15 @@ impl fmt::Display for Drop {
         }
     }
 }
+
+impl Trace {
+    /// The trace of a probe that its sender could not send.
+    pub fn unsent(verdict: Verdict) -> Self {
+        Self { verdict, captures: Vec::new(), drops: Vec::new(), stations: BTreeMap::new(), timed_out: false }
+    }
+
+    /// Judges what was seen of `shot`.
+    pub fn judge(_shot: &crate::probe::Shot, _sighting: Sighting) -> Self {
+        unimplemented!()
+    }
+}
