@@ -181,3 +181,18 @@ pub enum Destination {
     /// An address.
     Address(Ipv4Addr),
 }
+
+impl Command {
+    /// Whether it is for dockerd, so that one has to run.
+    pub const fn is_for_daemon(&self) -> bool {
+        matches!(
+            self,
+            Self::Create(_)
+                | Self::Run(_)
+                | Self::Start(_)
+                | Self::Stop(_)
+                | Self::Restart(_)
+                | Self::Remove { .. }
+        )
+    }
+}

@@ -6,12 +6,12 @@ use serde::Serialize;
 
 use crate::{
     command::{Command, Destination},
-    engine::{Decision, Engine, Refusal},
+    engine::{Action, Engine, Refusal},
     errno::Errno,
     name::{Name, Netns},
     plan::Plan,
     probe::{Probe, Shot},
-    snapshot::{LinkKind, Snapshot},
+    snapshot::{LinkKind, NetnsState, Snapshot},
     trace::{Sighting, Trace},
     verdict::Verdict,
 };
@@ -148,7 +148,11 @@ const FIRST_SOURCE_PORT: u16 = 61_000;
 impl<D: Dataplane> Planned<D> {
     /// The engine with nothing started, on a data plane with nothing in it.
     pub fn new(dataplane: D) -> Self {
-        Self { engine: Engine::default(), dataplane, shots: 0 }
+        Self {
+            engine: Engine::default(),
+            dataplane,
+            shots: 0,
+        }
     }
 
     /// The data plane.
@@ -156,12 +160,23 @@ impl<D: Dataplane> Planned<D> {
         &mut self.dataplane
     }
 
-    fn carry_out(&mut self, command: &Command, decision: Decision) -> Result<Outcome, ModelError> {
+    fn carry_out(&mut self, action: &Action) -> Result<Outcome, ModelError> {
+        let host = match action.needs_host() {
+            true => self
+                .dataplane
+                .snapshot()?
+                .netns
+                .remove(&Netns::Host)
+                .unwrap_or_default(),
+            false => NetnsState::default(),
+        };
+        let decision = self.engine.decide(action, &host)?;
         match self.dataplane.execute(&decision.plan) {
             Ok(()) => Ok(self.engine.commit(decision)),
-            Err(DataplaneError::Refused { op, errno }) => {
-                Err(self.engine.abandon(command, &decision, op, errno).into())
-            }
+            Err(DataplaneError::Refused { op, errno }) => Err(self
+                .engine
+                .kernel_refusal(action, &decision, op, errno)
+                .into()),
             Err(broken) => Err(broken.into()),
         }
     }
@@ -196,7 +211,10 @@ impl<D: Dataplane> Planned<D> {
             _ => Netns::Named(name.clone()),
         };
         let address = snapshot.netns.get(&netns).and_then(|state| {
-            let mut links = state.links.values().filter(|link| link.kind != LinkKind::Loopback);
+            let mut links = state
+                .links
+                .values()
+                .filter(|link| link.kind != LinkKind::Loopback);
             links.find_map(|link| link.addresses.first())
         });
         Ok(address.map(|net| net.addr()))
@@ -211,12 +229,13 @@ impl<D: Dataplane> NetworkModel for Planned<D> {
     fn apply(&mut self, command: &Command) -> Result<Outcome, ModelError> {
         let mut outcome = Outcome::default();
         for action in self.engine.actions(command)? {
-            let host = match action.needs_host() {
-                true => self.dataplane.snapshot()?.netns.remove(&Netns::Host).unwrap_or_default(),
-                false => Default::default(),
-            };
-            let decision = self.engine.decide(&action, &host)?;
-            outcome.warnings.extend(self.carry_out(command, decision)?.warnings);
+            match self.carry_out(&action) {
+                Ok(one) => outcome.warnings.extend(one.warnings),
+                Err(error) => {
+                    self.engine.give_up(&action);
+                    return Err(error);
+                }
+            }
         }
         Ok(outcome)
     }

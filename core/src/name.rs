@@ -93,7 +93,11 @@ impl LinkName {
 
     /// The name's text.
     pub fn as_str(&self) -> &str {
-        let end = self.bytes.iter().position(|byte| *byte == 0).unwrap_or(Self::MAX);
+        let end = self
+            .bytes
+            .iter()
+            .position(|byte| *byte == 0)
+            .unwrap_or(Self::MAX);
         std::str::from_utf8(&self.bytes[..end]).unwrap_or_default()
     }
 }
@@ -104,7 +108,9 @@ pub struct InvalidLinkName;
 
 impl fmt::Display for InvalidLinkName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an interface name has 1 to 15 characters, none of them '/', ':' or white space")
+        f.write_str(
+            "an interface name has 1 to 15 characters, none of them '/', ':' or white space",
+        )
     }
 }
 
@@ -115,7 +121,12 @@ impl FromStr for LinkName {
 
     fn from_str(name: &str) -> Result<Self, Self::Err> {
         let bad = |c: char| c == '/' || c == ':' || c == '\0' || c.is_whitespace();
-        if name.is_empty() || name.len() > Self::MAX || name == "." || name == ".." || name.contains(bad) {
+        if name.is_empty()
+            || name.len() > Self::MAX
+            || name == "."
+            || name == ".."
+            || name.contains(bad)
+        {
             return Err(InvalidLinkName);
         }
         Ok(Self::literal(name))

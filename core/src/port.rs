@@ -53,7 +53,10 @@ pub struct Port {
 impl Port {
     /// The port `number`, or nothing if that is 0.
     pub fn new(number: u16, protocol: Protocol) -> Option<Self> {
-        Some(Self { number: NonZeroU16::new(number)?, protocol })
+        Some(Self {
+            number: NonZeroU16::new(number)?,
+            protocol,
+        })
     }
 }
 
@@ -95,6 +98,10 @@ impl FromStr for Port {
         if !number.bytes().all(|byte| byte.is_ascii_digit()) {
             return Err(InvalidPort);
         }
-        number.parse().ok().and_then(|number| Self::new(number, protocol)).ok_or(InvalidPort)
+        number
+            .parse()
+            .ok()
+            .and_then(|number| Self::new(number, protocol))
+            .ok_or(InvalidPort)
     }
 }

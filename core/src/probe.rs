@@ -109,7 +109,9 @@ impl Shot {
     /// The transport segment, complete with its checksum, as it leaves `source`. Empty for ARP.
     pub fn segment(&self, source: Ipv4Addr) -> Vec<u8> {
         let size = self.size.unwrap_or(0).max(self.payload.least_size());
-        let mut bytes: Vec<u8> = (0..usize::from(size) - IPV4_HEADER).map(|at| at as u8).collect();
+        let mut bytes: Vec<u8> = (0..usize::from(size) - IPV4_HEADER)
+            .map(|at| at as u8)
+            .collect();
         match self.payload {
             Payload::Tcp(port) => {
                 bytes[..TCP_HEADER].fill(0);
@@ -120,7 +122,11 @@ impl Shot {
                     segment.set_data_offset(5);
                     segment.set_flags(TcpFlags::SYN);
                     segment.set_window(64_240);
-                    segment.set_checksum(tcp::ipv4_checksum(&segment.to_immutable(), &source, &self.to));
+                    segment.set_checksum(tcp::ipv4_checksum(
+                        &segment.to_immutable(),
+                        &source,
+                        &self.to,
+                    ));
                 }
             }
             Payload::Udp(port) => {
@@ -130,7 +136,11 @@ impl Shot {
                     datagram.set_source(self.source_port);
                     datagram.set_destination(port);
                     datagram.set_length(length);
-                    datagram.set_checksum(udp::ipv4_checksum(&datagram.to_immutable(), &source, &self.to));
+                    datagram.set_checksum(udp::ipv4_checksum(
+                        &datagram.to_immutable(),
+                        &source,
+                        &self.to,
+                    ));
                 }
             }
             Payload::Icmp => {
@@ -151,7 +161,12 @@ impl Shot {
 
 /// The broadcast frame that asks who has `target`, without padding: 42 bytes.
 pub fn arp_request(sender: MacAddr, source: Ipv4Addr, target: Ipv4Addr) -> Vec<u8> {
-    arp(ArpOperations::Request, (sender, source), (MacAddr::zero(), target), MacAddr::broadcast())
+    arp(
+        ArpOperations::Request,
+        (sender, source),
+        (MacAddr::zero(), target),
+        MacAddr::broadcast(),
+    )
 }
 
 /// The frame with which `sender` answers `asker`: 42 bytes.
@@ -184,4 +199,3 @@ fn arp(
     }
     bytes
 }
-

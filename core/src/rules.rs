@@ -97,7 +97,10 @@ impl ChainName {
 
     /// Whether the kernel enters it by itself.
     pub const fn is_built_in(self) -> bool {
-        matches!(self, Self::Prerouting | Self::Input | Self::Forward | Self::Output | Self::Postrouting)
+        matches!(
+            self,
+            Self::Prerouting | Self::Input | Self::Forward | Self::Output | Self::Postrouting
+        )
     }
 }
 
@@ -119,12 +122,18 @@ pub struct ChainRef {
 impl ChainRef {
     /// `chain` of the filter table.
     pub const fn filter(chain: ChainName) -> Self {
-        Self { table: Table::Filter, chain }
+        Self {
+            table: Table::Filter,
+            chain,
+        }
     }
 
     /// `chain` of the nat table.
     pub const fn nat(chain: ChainName) -> Self {
-        Self { table: Table::Nat, chain }
+        Self {
+            table: Table::Nat,
+            chain,
+        }
     }
 }
 
@@ -166,18 +175,27 @@ pub struct Rule {
 impl Rule {
     /// A rule with no match: it takes every packet.
     pub const fn new(target: Target) -> Self {
-        Self { matches: Vec::new(), target }
+        Self {
+            matches: Vec::new(),
+            target,
+        }
     }
 
     /// The rule, with one more match.
     pub fn when(mut self, field: Field) -> Self {
-        self.insert(Match { negated: false, field });
+        self.insert(Match {
+            negated: false,
+            field,
+        });
         self
     }
 
     /// The rule, with one more match, negated (`!`).
     pub fn unless(mut self, field: Field) -> Self {
-        self.insert(Match { negated: true, field });
+        self.insert(Match {
+            negated: true,
+            field,
+        });
         self
     }
 
@@ -280,10 +298,11 @@ impl fmt::Display for Target {
 impl fmt::Display for Rule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (at, item) in self.matches.iter().enumerate() {
-            let loads_module = matches!(item.field, Field::SourcePort(_) | Field::DestinationPort(_))
-                && !self.matches[..at]
-                    .iter()
-                    .any(|other| matches!(other.field, Field::SourcePort(_)));
+            let loads_module =
+                matches!(item.field, Field::SourcePort(_) | Field::DestinationPort(_))
+                    && !self.matches[..at]
+                        .iter()
+                        .any(|other| matches!(other.field, Field::SourcePort(_)));
             let protocol = self.matches.iter().find_map(|other| match other.field {
                 Field::Protocol(protocol) => Some(protocol),
                 _ => None,
@@ -323,7 +342,11 @@ pub struct RuleSet {
 impl RuleSet {
     /// The lines of `iptables -S` for `table`: built-in chains first, then Docker's, then the rules.
     pub fn lines(&self, table: Table) -> Vec<String> {
-        let mut chains: Vec<_> = self.chains.iter().filter(|(at, _)| at.table == table).collect();
+        let mut chains: Vec<_> = self
+            .chains
+            .iter()
+            .filter(|(at, _)| at.table == table)
+            .collect();
         if chains.is_empty() {
             return Vec::new();
         }
@@ -337,7 +360,12 @@ impl RuleSet {
             });
         }
         for (at, chain) in &chains {
-            lines.extend(chain.rules.iter().map(|rule| format!("-A {} {rule}", at.chain)));
+            lines.extend(
+                chain
+                    .rules
+                    .iter()
+                    .map(|rule| format!("-A {} {rule}", at.chain)),
+            );
         }
         lines
     }
@@ -345,7 +373,9 @@ impl RuleSet {
 
 impl Serialize for RuleSet {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_map([Table::Filter, Table::Nat].map(|table| (table.to_string(), self.lines(table))))
+        serializer.collect_map(
+            [Table::Filter, Table::Nat].map(|table| (table.to_string(), self.lines(table))),
+        )
     }
 }
 
@@ -370,8 +400,12 @@ mod tests {
             link.to_string(),
             "-s 172.17.0.2/32 -d 172.17.0.1/32 -i docker0 -o docker0 -p tcp -m tcp --dport 6379 -j ACCEPT"
         );
-        let masquerade =
-            Rule::new(Target::Masquerade).unless(Field::Out(LinkName::DOCKER0)).when(Field::Source(net("172.17.0.0/16")));
-        assert_eq!(masquerade.to_string(), "-s 172.17.0.0/16 ! -o docker0 -j MASQUERADE");
+        let masquerade = Rule::new(Target::Masquerade)
+            .unless(Field::Out(LinkName::DOCKER0))
+            .when(Field::Source(net("172.17.0.0/16")));
+        assert_eq!(
+            masquerade.to_string(),
+            "-s 172.17.0.0/16 ! -o docker0 -j MASQUERADE"
+        );
     }
 }

@@ -2,14 +2,26 @@
 
 use std::{collections::BTreeMap, fmt};
 
+use pnet::packet::{
+    Packet,
+    arp::{ArpOperations, ArpPacket},
+    ethernet::{EtherTypes, EthernetPacket},
+    icmp::{IcmpType, IcmpTypes, echo_reply::EchoReplyPacket},
+    ip::IpNextHeaderProtocols,
+    ipv4::Ipv4Packet,
+    tcp::{TcpFlags, TcpPacket},
+    udp::UdpPacket,
+};
 use serde::{Serialize, Serializer};
 
 use crate::{
     MacAddr,
     errno::Errno,
+    frame,
     name::{LinkName, LinkRef, Netns},
+    probe::{Payload, Shot},
     rules::{ChainRef, Rule},
-    verdict::Verdict,
+    verdict::{Unreachable, Verdict},
 };
 
 /// A probe's verdict and every frame that was seen while it was under way.
@@ -97,7 +109,12 @@ pub struct Capture {
 }
 
 fn hex<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(&bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>())
+    serializer.serialize_str(
+        &bytes
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect::<String>(),
+    )
 }
 
 /// A frame's end before its time.
@@ -147,11 +164,148 @@ impl fmt::Display for Drop {
 impl Trace {
     /// The trace of a probe that its sender could not send.
     pub fn unsent(verdict: Verdict) -> Self {
-        Self { verdict, captures: Vec::new(), drops: Vec::new(), stations: BTreeMap::new(), timed_out: false }
+        Self {
+            verdict,
+            captures: Vec::new(),
+            drops: Vec::new(),
+            stations: BTreeMap::new(),
+            timed_out: false,
+        }
     }
 
-    /// Judges what was seen of `shot`.
-    pub fn judge(_shot: &crate::probe::Shot, _sighting: Sighting) -> Self {
-        unimplemented!()
+    /// Judges what was seen of `shot`: by the send's own error, or by the first frame that came
+    /// in for its sender and answers it.
+    pub fn judge(shot: &Shot, sighting: Sighting) -> Self {
+        let verdict = match sighting.send_error {
+            Some(errno) => refused_send(errno),
+            None => {
+                let arrived = |seen: &&Capture| {
+                    seen.tap.direction == Direction::In && seen.tap.link.netns == shot.netns
+                };
+                let mut answers = sighting
+                    .captures
+                    .iter()
+                    .filter(arrived)
+                    .filter_map(|seen| answer(shot, &seen.frame));
+                answers.next().unwrap_or(Verdict::Dropped)
+            }
+        };
+        let Sighting {
+            send_error: _,
+            captures,
+            drops,
+            stations,
+            timed_out,
+        } = sighting;
+        Self {
+            verdict,
+            captures,
+            drops,
+            stations,
+            timed_out,
+        }
+    }
+}
+
+fn refused_send(errno: Errno) -> Verdict {
+    match errno {
+        Errno::EMSGSIZE => Verdict::Unreachable(Unreachable::FragNeeded),
+        Errno::EHOSTUNREACH => Verdict::Unreachable(Unreachable::Host),
+        // An output rule dropped it.
+        Errno::EPERM => Verdict::Dropped,
+        _ => Verdict::NoRoute,
+    }
+}
+
+/// What `frame` says about the shot, if it answers it.
+fn answer(shot: &Shot, frame: &[u8]) -> Option<Verdict> {
+    if let Payload::Arp = shot.payload {
+        let ethernet =
+            EthernetPacket::new(frame).filter(|it| it.get_ethertype() == EtherTypes::Arp)?;
+        let arp = ArpPacket::new(ethernet.payload())?;
+        let answers =
+            arp.get_operation() == ArpOperations::Reply && arp.get_sender_proto_addr() == shot.to;
+        return answers.then_some(Verdict::Reply);
+    }
+    let packet = frame::ipv4_of(frame)?;
+    if packet.get_fragment_offset() != 0 {
+        return None;
+    }
+    let body = packet.payload();
+    let protocol = packet.get_next_level_protocol();
+    if protocol == IpNextHeaderProtocols::Icmp
+        && let Some((kind, code, about)) = frame::quoted(body)
+    {
+        return concerns(shot, &about)
+            .then(|| icmp_verdict(kind, code))
+            .flatten();
+    }
+    if packet.get_source() != shot.to {
+        return None;
+    }
+    match shot.payload {
+        Payload::Tcp(port) if protocol == IpNextHeaderProtocols::Tcp => {
+            let segment = TcpPacket::new(body)?;
+            let flags = segment.get_flags();
+            let ours =
+                segment.get_source() == port && segment.get_destination() == shot.source_port;
+            match (
+                ours,
+                flags & TcpFlags::RST != 0,
+                flags & (TcpFlags::SYN | TcpFlags::ACK),
+            ) {
+                (false, ..) => None,
+                // A reset without ACK can only be the sender's own.
+                (true, true, flags) => (flags & TcpFlags::ACK != 0).then_some(Verdict::Refused),
+                (true, false, flags) => {
+                    (flags == TcpFlags::SYN | TcpFlags::ACK).then_some(Verdict::Open)
+                }
+            }
+        }
+        Payload::Udp(port) if protocol == IpNextHeaderProtocols::Udp => {
+            let datagram = UdpPacket::new(body)?;
+            let ours =
+                datagram.get_source() == port && datagram.get_destination() == shot.source_port;
+            ours.then_some(Verdict::Reply)
+        }
+        Payload::Icmp if protocol == IpNextHeaderProtocols::Icmp => {
+            let echo = EchoReplyPacket::new(body)?;
+            let ours = echo.get_icmp_type() == IcmpTypes::EchoReply
+                && echo.get_identifier() == shot.source_port;
+            ours.then_some(Verdict::Reply)
+        }
+        _ => None,
+    }
+}
+
+/// Whether a packet quoted by an ICMP error is the shot.
+fn concerns(shot: &Shot, quoted: &Ipv4Packet<'_>) -> bool {
+    let head = quoted.payload();
+    let word = |at: usize| {
+        head.get(at..at + 2)
+            .map(|bytes| u16::from_be_bytes([bytes[0], bytes[1]]))
+    };
+    let own = match shot.payload {
+        Payload::Tcp(port) | Payload::Udp(port) => {
+            word(0) == Some(shot.source_port) && word(2) == Some(port)
+        }
+        Payload::Icmp => word(4) == Some(shot.source_port),
+        Payload::Arp => false,
+    };
+    own && quoted.get_destination() == shot.to
+        && Some(quoted.get_next_level_protocol().0) == shot.payload.protocol()
+}
+
+fn icmp_verdict(kind: IcmpType, code: u8) -> Option<Verdict> {
+    match (kind, code) {
+        (IcmpTypes::TimeExceeded, _) => Some(Verdict::TtlExceeded),
+        (IcmpTypes::DestinationUnreachable, code) => Some(Verdict::Unreachable(match code {
+            0 | 6 | 11 => Unreachable::Net,
+            3 => Unreachable::Port,
+            4 => Unreachable::FragNeeded,
+            9 | 10 | 13 => Unreachable::Prohibited,
+            _ => Unreachable::Host,
+        })),
+        _ => None,
     }
 }

@@ -50,8 +50,14 @@ impl Verdict {
         ("unreachable:net", Self::Unreachable(Unreachable::Net)),
         ("unreachable:host", Self::Unreachable(Unreachable::Host)),
         ("unreachable:port", Self::Unreachable(Unreachable::Port)),
-        ("unreachable:prohibited", Self::Unreachable(Unreachable::Prohibited)),
-        ("unreachable:frag-needed", Self::Unreachable(Unreachable::FragNeeded)),
+        (
+            "unreachable:prohibited",
+            Self::Unreachable(Unreachable::Prohibited),
+        ),
+        (
+            "unreachable:frag-needed",
+            Self::Unreachable(Unreachable::FragNeeded),
+        ),
         ("ttl-exceeded", Self::TtlExceeded),
         ("no-route", Self::NoRoute),
         ("no-name", Self::NoName),
@@ -59,7 +65,10 @@ impl Verdict {
 
     /// The spelling of scenarios.
     pub fn as_str(self) -> &'static str {
-        Self::ALL.iter().find(|(_, verdict)| *verdict == self).map_or("", |(text, _)| text)
+        Self::ALL
+            .iter()
+            .find(|(_, verdict)| *verdict == self)
+            .map_or("", |(text, _)| text)
     }
 }
 
@@ -77,7 +86,11 @@ impl FromStr for Verdict {
     type Err = UnknownVerdict;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        Self::ALL.iter().find(|(known, _)| *known == text).map(|(_, verdict)| *verdict).ok_or(UnknownVerdict)
+        Self::ALL
+            .iter()
+            .find(|(known, _)| *known == text)
+            .map(|(_, verdict)| *verdict)
+            .ok_or(UnknownVerdict)
     }
 }
 
