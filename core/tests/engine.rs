@@ -1,5 +1,11 @@
 //! The engine's decisions, seen through a data plane that does nothing but remember.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test that cannot go on fails"
+)]
+
 use std::collections::BTreeMap;
 
 use netparity_core::{
