@@ -1,0 +1,251 @@
+//! What parity takes for equal, and what not.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test that cannot go on fails"
+)]
+
+use std::{collections::BTreeMap, net::Ipv4Addr};
+
+use netparity_core::{
+    MacAddr,
+    name::{LinkName, LinkRef, Netns},
+    parity::{self, Difference},
+    probe::{Payload, Shot, arp_reply, arp_request},
+    trace::{Capture, Direction, Sighting, Station, Tap, Trace},
+    verdict::{Unreachable, Verdict},
+};
+use pnet::packet::{
+    icmp, ipv4,
+    tcp::{self, MutableTcpPacket, TcpFlags},
+};
+
+const WEB: Ipv4Addr = Ipv4Addr::new(172, 17, 0, 2);
+const DB: Ipv4Addr = Ipv4Addr::new(172, 17, 0, 1);
+
+fn tap(direction: Direction) -> Tap {
+    Tap {
+        link: LinkRef::new(Netns::Named("web".into()), LinkName::ETH0),
+        direction,
+    }
+}
+
+fn shot(payload: Payload) -> Shot {
+    Shot {
+        netns: Netns::Named("web".into()),
+        to: DB,
+        payload,
+        source_port: 61_000,
+        ttl: 64,
+        size: None,
+        dont_fragment: false,
+    }
+}
+
+fn ipv4(source: Ipv4Addr, to: Ipv4Addr, protocol: u8, id: u16, body: &[u8]) -> Vec<u8> {
+    let mut packet = vec![0x45, 0, 0, 0, 0, 0, 0, 0, 64, protocol, 0, 0];
+    packet[2..4].copy_from_slice(&(20 + body.len() as u16).to_be_bytes());
+    packet[4..6].copy_from_slice(&id.to_be_bytes());
+    packet.extend(source.octets());
+    packet.extend(to.octets());
+    let sum = ipv4::checksum(&ipv4::Ipv4Packet::new(&packet).unwrap());
+    packet[10..12].copy_from_slice(&sum.to_be_bytes());
+    packet.extend(body);
+    packet
+}
+
+fn frame(mac: u8, packet: &[u8]) -> Vec<u8> {
+    [&[2, 0, 0, 0, 0, mac, 2, 0, 0, 0, 0, mac ^ 1, 8, 0], packet].concat()
+}
+
+fn syn_ack(sequence: u32, flags: u8) -> Vec<u8> {
+    let mut bytes = vec![0; 20];
+    let mut segment = MutableTcpPacket::new(&mut bytes).unwrap();
+    segment.set_source(6379);
+    segment.set_destination(61_000);
+    segment.set_sequence(sequence);
+    segment.set_acknowledgement(netparity_core::probe::PROBE_SEQUENCE + 1);
+    segment.set_data_offset(5);
+    segment.set_flags(flags);
+    segment.set_window(sequence as u16);
+    segment.set_checksum(tcp::ipv4_checksum(&segment.to_immutable(), &DB, &WEB));
+    bytes
+}
+
+/// A SYN and its answer; what differs between models is derived from `seed`.
+fn handshake(seed: u8, flags: u8) -> Trace {
+    let shot = shot(Payload::Tcp(6379));
+    let question = ipv4(WEB, DB, 6, u16::from(seed), &shot.segment(WEB));
+    let answer = ipv4(
+        DB,
+        WEB,
+        6,
+        u16::from(seed) * 7,
+        &syn_ack(u32::from(seed) * 1000, flags),
+    );
+    let captures = vec![
+        Capture {
+            tap: tap(Direction::Out),
+            frame: frame(seed, &question),
+        },
+        Capture {
+            tap: tap(Direction::In),
+            frame: frame(seed ^ 1, &answer),
+        },
+    ];
+    let link = |name: &str| LinkRef::new(Netns::Named(name.into()), LinkName::ETH0);
+    let station = |last: u8| Station(MacAddr::new(2, 0, 0, 0, 0, last));
+    let stations = BTreeMap::from([
+        (station(seed), link("db")),
+        (station(seed ^ 1), link("web")),
+    ]);
+    Trace::judge(
+        &shot,
+        Sighting {
+            captures,
+            stations,
+            ..Sighting::default()
+        },
+    )
+}
+
+const ANSWER: u8 = TcpFlags::SYN | TcpFlags::ACK;
+
+#[test]
+fn what_is_free_is_equal() {
+    let (one, other) = (handshake(2, ANSWER), handshake(8, ANSWER));
+    assert_ne!(one.captures, other.captures);
+    assert_eq!(parity::traces(&one, &other), None);
+    assert_eq!(
+        parity::decoded(&one),
+        [
+            "web/eth0 out: web/eth0 > db/eth0: 172.17.0.2:61000 > 172.17.0.1:6379: TCP SYN seq 0, ttl 64, length 40",
+            "web/eth0 in: db/eth0 > web/eth0: 172.17.0.1:6379 > 172.17.0.2:61000: TCP SYN,ACK seq 0 ack 1, ttl 64, length 40",
+        ]
+    );
+}
+
+#[test]
+fn every_other_byte_counts() {
+    let one = handshake(2, ANSWER);
+    let free = |at: usize| {
+        // Hardware addresses that the stations explain, IPv4 identification and checksum; TCP
+        // sequence, window and checksum.
+        matches!(at, 18..20)
+    };
+    for at in 14..54 {
+        let mut other = one.clone();
+        other.captures[1].frame[at] ^= 0x10;
+        let same = parity::traces(&one, &other).is_none();
+        assert!(!same || free(at), "a change of byte {at} is not seen");
+    }
+}
+
+#[test]
+fn the_first_frame_that_differs_is_named() {
+    let (one, mut other) = (handshake(2, ANSWER), handshake(8, ANSWER));
+    other.captures.pop();
+    let Some(Difference::Frames(found)) = parity::traces(&one, &other) else {
+        panic!("no difference in frames")
+    };
+    assert_eq!((found.tap, found.index), (tap(Direction::In), 0));
+    assert!(found.left.is_some() && found.right.is_none());
+
+    let refused = handshake(8, TcpFlags::RST | TcpFlags::ACK);
+    let Some(Difference::Verdict {
+        left,
+        right,
+        frames,
+        ..
+    }) = parity::traces(&one, &refused)
+    else {
+        panic!("no difference in verdict")
+    };
+    assert_eq!((left, right), (Verdict::Open, Verdict::Refused));
+    assert_eq!(frames.unwrap().tap, tap(Direction::In));
+}
+
+fn verdict(payload: Payload, answer: Vec<u8>) -> Verdict {
+    let captures = vec![Capture {
+        tap: tap(Direction::In),
+        frame: answer,
+    }];
+    Trace::judge(
+        &shot(payload),
+        Sighting {
+            captures,
+            ..Sighting::default()
+        },
+    )
+    .verdict
+}
+
+fn icmp_error(kind: u8, code: u8, about: &[u8]) -> Vec<u8> {
+    let mut message = vec![kind, code, 0, 0, 0, 0, 0, 0];
+    message.extend(&about[..28]);
+    let sum = icmp::checksum(&icmp::IcmpPacket::new(&message).unwrap());
+    message[2..4].copy_from_slice(&sum.to_be_bytes());
+    frame(2, &ipv4(Ipv4Addr::new(172, 17, 42, 1), WEB, 1, 9, &message))
+}
+
+#[test]
+fn icmp_errors_are_verdicts_about_the_packet_they_quote() {
+    let ours = ipv4(WEB, DB, 17, 1, &shot(Payload::Udp(53)).segment(WEB));
+    for (kind, code, expected) in [
+        (3, 0, Verdict::Unreachable(Unreachable::Net)),
+        (3, 1, Verdict::Unreachable(Unreachable::Host)),
+        (3, 3, Verdict::Unreachable(Unreachable::Port)),
+        (3, 4, Verdict::Unreachable(Unreachable::FragNeeded)),
+        (3, 13, Verdict::Unreachable(Unreachable::Prohibited)),
+        (11, 0, Verdict::TtlExceeded),
+    ] {
+        assert_eq!(
+            verdict(Payload::Udp(53), icmp_error(kind, code, &ours)),
+            expected
+        );
+        assert_eq!(
+            verdict(Payload::Udp(54), icmp_error(kind, code, &ours)),
+            Verdict::Dropped,
+            "another port"
+        );
+        assert_eq!(
+            verdict(Payload::Tcp(53), icmp_error(kind, code, &ours)),
+            Verdict::Dropped,
+            "another protocol"
+        );
+    }
+}
+
+#[test]
+fn only_the_right_answer_counts() {
+    let echo = |id: u16, kind: u8| {
+        let mut message = shot(Payload::Icmp).segment(WEB);
+        message[0] = kind;
+        message[4..6].copy_from_slice(&id.to_be_bytes());
+        frame(2, &ipv4(DB, WEB, 1, 1, &message))
+    };
+    assert_eq!(verdict(Payload::Icmp, echo(61_000, 0)), Verdict::Reply);
+    assert_eq!(verdict(Payload::Icmp, echo(61_001, 0)), Verdict::Dropped);
+    assert_eq!(
+        verdict(Payload::Icmp, echo(61_000, 8)),
+        Verdict::Dropped,
+        "a request is no reply"
+    );
+    let (here, there) = (
+        MacAddr::new(2, 0, 0, 0, 0, 2),
+        MacAddr::new(2, 0, 0, 0, 0, 3),
+    );
+    assert_eq!(
+        verdict(Payload::Arp, arp_reply((there, DB), (here, WEB))),
+        Verdict::Reply
+    );
+    assert_eq!(
+        verdict(Payload::Arp, arp_reply((there, WEB), (here, DB))),
+        Verdict::Dropped
+    );
+    assert_eq!(
+        verdict(Payload::Arp, arp_request(there, DB, WEB)),
+        Verdict::Dropped
+    );
+}
