@@ -22,8 +22,10 @@ pub enum Command {
     Run(ContainerSpec),
     /// `docker start`.
     Start(Name),
-    /// `docker stop`, and `docker kill`, which differ in signals only.
+    /// `docker stop`.
     Stop(Name),
+    /// `docker kill`, which unlike stop wants a container that runs.
+    Kill(Name),
     /// `docker restart`.
     Restart(Name),
     /// `docker rm`.
@@ -191,6 +193,7 @@ impl Command {
                 | Self::Run(_)
                 | Self::Start(_)
                 | Self::Stop(_)
+                | Self::Kill(_)
                 | Self::Restart(_)
                 | Self::Remove { .. }
         )

@@ -53,12 +53,12 @@ pub enum ChainName {
     Postrouting,
     /// Docker's own, in both tables.
     Docker,
-    /// For the machine's owner; Docker only makes it.
-    DockerUser,
     /// Out of one Docker bridge …
     DockerIsolationStage1,
     /// … and into another.
     DockerIsolationStage2,
+    /// For the machine's owner; Docker only makes it.
+    DockerUser,
 }
 
 impl ChainName {

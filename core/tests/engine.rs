@@ -631,7 +631,7 @@ fn refused_flags_leave_the_running_daemon_as_it_was() {
         change(&mut config);
         Command::Daemon(config)
     };
-    let cases: [(Command, &str); 6] = [
+    let cases: [(Command, &str); 7] = [
         (
             config(|it| {
                 it.bridge = BridgeChoice::Existing(LinkName::ETH0);
@@ -656,6 +656,10 @@ fn refused_flags_leave_the_running_daemon_as_it_was() {
             config(|it| it.bip = Some("192.168.227.255/24".parse().unwrap())),
             "failed to allocate gateway (192.168.227.255): Address already in use",
         ),
+        (
+            config(|it| it.bip = Some("10.9.9.1/31".parse().unwrap())),
+            "failed to allocate gateway (10.9.9.1): No available addresses on this pool",
+        ),
     ];
     let mut model = daemon(|_| {});
     run(&mut model, redis());
@@ -668,4 +672,23 @@ fn refused_flags_leave_the_running_daemon_as_it_was() {
         );
         assert_eq!(model.snapshot().unwrap(), before);
     }
+}
+
+#[test]
+fn without_a_bridge_containers_have_loopback_only() {
+    let mut model = daemon(|config| config.bridge = BridgeChoice::None);
+    run(&mut model, spec("one"));
+    assert!(
+        !model
+            .dataplane()
+            .ops
+            .iter()
+            .any(|op| matches!(op, Op::AddVeth { .. } | Op::AddBridge { .. }))
+    );
+    let rules = model.dataplane().host.rules.lines(Table::Filter);
+    let jumps: Vec<_> = rules
+        .iter()
+        .filter(|line| line.starts_with("-A FORWARD"))
+        .collect();
+    assert_eq!(jumps, ["-A FORWARD -j DOCKER-USER"]);
 }

@@ -133,8 +133,9 @@ impl Engine {
             return Ok(Decision::default());
         }
         match &container.spec.net {
-            NetMode::Bridge => self.start_on_bridge(name, container),
-            NetMode::None => {
+            NetMode::Bridge if self.network().is_some() => self.start_on_bridge(name, container),
+            // With `-b none` there is nothing else to be had.
+            NetMode::Bridge | NetMode::None => {
                 let netns = self.sandbox(name);
                 let running = Running::plain(netns.clone(), container, Vec::new());
                 let mut decision = started(name, running, hosts::DEFAULTS.to_owned());

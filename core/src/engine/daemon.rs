@@ -95,13 +95,15 @@ impl Engine {
             if config.ip_forward && !host.ip_forward {
                 ops.push(Op::Rules(RuleOp::Policy(firewall::FORWARD, Policy::Drop)));
             }
-            let bridge = network.as_ref().map(|network| firewall::Bridge {
-                link: network.bridge,
-                subnet: network.subnet,
-                icc: config.icc,
-                masquerade: config.ip_masq,
-            });
-            ops.extend(firewall::rules(bridge.as_ref()));
+            match &network {
+                Some(network) => ops.extend(firewall::rules(&firewall::Bridge {
+                    link: network.bridge,
+                    subnet: network.subnet,
+                    icc: config.icc,
+                    masquerade: config.ip_masq,
+                })),
+                None => ops.extend(firewall::rules_without_bridge(self.has_chains)),
+            }
         }
         let daemon = Daemon {
             config: config.clone(),
@@ -185,9 +187,14 @@ fn set_up_bridge(
         None => LowestFree::new(address),
     };
     if !pool.reserve(address.addr()) {
+        let why = if address.prefix_len() > 30 {
+            "No available addresses on this pool"
+        } else {
+            "Address already in use"
+        };
+        let gateway = address.addr();
         return Err(refusal::default_network(format_args!(
-            "failed to allocate gateway ({}): Address already in use",
-            address.addr()
+            "failed to allocate gateway ({gateway}): {why}"
         )));
     }
     if !had.contains(&address) {

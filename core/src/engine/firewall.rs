@@ -54,73 +54,82 @@ pub(super) fn flush() -> impl Iterator<Item = Op> {
     .map(|chain| Op::Rules(RuleOp::Flush(chain)))
 }
 
-/// The rules of a daemon, and of its bridge if it has one.
-pub(super) fn rules(bridge: Option<&Bridge>) -> Vec<Op> {
+fn append(rules: Vec<(ChainRef, Rule)>) -> Vec<Op> {
+    rules
+        .into_iter()
+        .map(|(chain, rule)| Op::Rules(RuleOp::Append(chain, rule)))
+        .collect()
+}
+
+fn returns() -> [(ChainRef, Rule); 3] {
+    [STAGE_1, STAGE_2, USER].map(|chain| (chain, Rule::new(Target::Return)))
+}
+
+/// The rules of a daemon and its bridge.
+pub(super) fn rules(bridge: &Bridge) -> Vec<Op> {
+    let inward = Field::In(bridge.link);
+    let outward = Field::Out(bridge.link);
+    let neighbours = if bridge.icc {
+        Target::Accept
+    } else {
+        Target::Drop
+    };
+    let loopback = Ipv4Net::new_assert(Ipv4Addr::new(127, 0, 0, 0), 8);
+    let to_docker = Rule::new(Target::Jump(ChainName::Docker)).when(Field::DestinationIsLocal);
     let mut rules = vec![
         (FORWARD, Rule::new(Target::Jump(ChainName::DockerUser))),
         (
             FORWARD,
             Rule::new(Target::Jump(ChainName::DockerIsolationStage1)),
         ),
-    ];
-    if let Some(bridge) = bridge {
-        let inward = Field::In(bridge.link);
-        let outward = Field::Out(bridge.link);
-        rules.extend([
-            (
-                FORWARD,
-                Rule::new(Target::Accept)
-                    .when(outward)
-                    .when(Field::Established),
-            ),
-            (
-                FORWARD,
-                Rule::new(Target::Jump(ChainName::Docker)).when(outward),
-            ),
-            (
-                FORWARD,
-                Rule::new(Target::Accept).when(inward).unless(outward),
-            ),
-            (
-                FORWARD,
-                Rule::new(if bridge.icc {
-                    Target::Accept
-                } else {
-                    Target::Drop
-                })
+        (
+            FORWARD,
+            Rule::new(Target::Accept)
+                .when(outward)
+                .when(Field::Established),
+        ),
+        (
+            FORWARD,
+            Rule::new(Target::Jump(ChainName::Docker)).when(outward),
+        ),
+        (
+            FORWARD,
+            Rule::new(Target::Accept).when(inward).unless(outward),
+        ),
+        (FORWARD, Rule::new(neighbours).when(inward).when(outward)),
+        (
+            STAGE_1,
+            Rule::new(Target::Jump(ChainName::DockerIsolationStage2))
                 .when(inward)
-                .when(outward),
-            ),
-            (
-                STAGE_1,
-                Rule::new(Target::Jump(ChainName::DockerIsolationStage2))
-                    .when(inward)
-                    .unless(outward),
-            ),
-            (STAGE_2, Rule::new(Target::Drop).when(outward)),
-        ]);
-        if bridge.masquerade {
-            let subnet = Field::Source(bridge.subnet);
-            rules.push((
-                POSTROUTING,
-                Rule::new(Target::Masquerade).when(subnet).unless(outward),
-            ));
-            rules.push((NAT_DOCKER, Rule::new(Target::Return).when(inward)));
-        }
-    }
-    let loopback = Ipv4Net::new_assert(Ipv4Addr::new(127, 0, 0, 0), 8);
-    let to_docker = Rule::new(Target::Jump(ChainName::Docker)).when(Field::DestinationIsLocal);
-    rules.extend([
-        (STAGE_1, Rule::new(Target::Return)),
-        (STAGE_2, Rule::new(Target::Return)),
-        (USER, Rule::new(Target::Return)),
+                .unless(outward),
+        ),
+        (STAGE_2, Rule::new(Target::Drop).when(outward)),
         (PREROUTING, to_docker.clone()),
         (OUTPUT, to_docker.unless(Field::Destination(loopback))),
-    ]);
-    rules
-        .into_iter()
-        .map(|(chain, rule)| Op::Rules(RuleOp::Append(chain, rule)))
-        .collect()
+    ];
+    rules.extend(returns());
+    if bridge.masquerade {
+        let subnet = Field::Source(bridge.subnet);
+        rules.push((
+            POSTROUTING,
+            Rule::new(Target::Masquerade).when(subnet).unless(outward),
+        ));
+        rules.push((NAT_DOCKER, Rule::new(Target::Return).when(inward)));
+    }
+    append(rules)
+}
+
+/// The rules of a daemon with `-b none`: seen on 20.10.24, which leaves the jump to the isolation
+/// chains standing, and above, where a daemon before it had put it.
+pub(super) fn rules_without_bridge(after_another: bool) -> Vec<Op> {
+    let isolation = (
+        FORWARD,
+        Rule::new(Target::Jump(ChainName::DockerIsolationStage1)),
+    );
+    let mut rules: Vec<_> = after_another.then_some(isolation).into_iter().collect();
+    rules.push((FORWARD, Rule::new(Target::Jump(ChainName::DockerUser))));
+    rules.extend(returns());
+    append(rules)
 }
 
 /// The pair of rules in filter's DOCKER that lets a parent reach one port of a child and the

@@ -118,6 +118,16 @@ impl Engine {
             }
             Command::Start(name) => vec![Action::Start(name.clone())],
             Command::Stop(name) => vec![Action::Stop(name.clone())],
+            Command::Kill(name) => {
+                let container = self.container(name)?;
+                if container.running.is_none() {
+                    let id = &container.id;
+                    return Err(Refusal::new(format!(
+                        "Cannot kill container: {name}: Container {id} is not running"
+                    )));
+                }
+                vec![Action::Stop(name.clone())]
+            }
             Command::Restart(name) => vec![Action::Stop(name.clone()), Action::Start(name.clone())],
             Command::Remove { name, force: true } if self.container(name)?.running.is_some() => {
                 let removes_itself = self.container(name)?.spec.auto_remove;
