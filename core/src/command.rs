@@ -173,6 +173,8 @@ pub enum Tool {
     Ifconfig,
     /// `ip` of iproute2.
     Ip,
+    /// `sysctl` of procps.
+    Sysctl,
 }
 
 /// Where a probe goes.

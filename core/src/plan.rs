@@ -190,6 +190,20 @@ pub enum Sysctl {
     IpForward(bool),
     /// `net.bridge.bridge-nf-call-iptables`: bridged IPv4 passes the IPv4 hooks; on in a new namespace.
     BridgeNfCallIptables(bool),
+    /// `net.ipv4.conf.all.rp_filter`; off in a new namespace.
+    ReversePathFilter(ReversePathFilter),
+}
+
+/// What is asked of the source address of a packet that comes in (RFC 3704).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum ReversePathFilter {
+    /// Nothing.
+    #[default]
+    Off,
+    /// That the route back to it leaves by the link it came in on.
+    Strict,
+    /// That there is a route back to it, by whatever link.
+    Loose,
 }
 
 /// A change to the host's packet rules.

@@ -14,6 +14,7 @@ pub(super) fn refusal(tool: Tool, op: &Op, errno: Errno) -> Refusal {
         Tool::Ip => ip(op, errno),
         Tool::Brctl => brctl(op, errno),
         Tool::Ifconfig => ifconfig(op, errno),
+        Tool::Sysctl => format!("sysctl: setting key: {errno}"),
     })
 }
 
