@@ -80,7 +80,8 @@ impl LinkName {
     /// The bridge that Docker makes where none is named.
     pub const DOCKER0: Self = Self::literal("docker0");
 
-    const fn literal(name: &str) -> Self {
+    /// `name` must be one that [`FromStr`] takes.
+    pub(crate) const fn literal(name: &str) -> Self {
         let source = name.as_bytes();
         let mut bytes = [0; Self::MAX];
         let mut at = 0;

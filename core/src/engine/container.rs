@@ -73,7 +73,7 @@ impl Engine {
             )));
         }
         let links = self.register_links(links)?;
-        let id = identity::id(0, self.created);
+        let id = identity::container_id(self.created);
         let mut ports = spec.expose.clone();
         ports.sort_unstable();
         ports.dedup();
@@ -238,7 +238,6 @@ impl Engine {
 
         let netns = self.sandbox(name);
         let eth0 = LinkRef::new(netns.clone(), LinkName::ETH0);
-        let veth = identity::veth_name(self.started).unwrap_or(LinkName::ETH0);
         let mut running = Running::plain(netns.clone(), container, env);
         running.endpoint = Some(Endpoint { address });
         running.link_rules = link_rules;
@@ -246,8 +245,8 @@ impl Engine {
         let mut ops: Vec<Op> = new_sandbox(&netns).into();
         ops.push(Op::AddVeth {
             near: VethEnd {
-                link: LinkRef::host(veth),
-                mac: identity::veth_mac(self.started),
+                link: LinkRef::host(identity::veth_name(address)),
+                mac: identity::veth_mac(address),
                 mtu: Some(network.mtu),
                 master: Some(network.bridge),
                 up: true,

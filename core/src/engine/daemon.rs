@@ -214,7 +214,7 @@ fn set_up_bridge(
         change: LinkChange::Up(true),
     });
     Ok(Network {
-        id: identity::id(1, 0),
+        id: identity::network_id(),
         bridge,
         subnet: address.trunc(),
         gateway: address.addr(),

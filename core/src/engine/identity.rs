@@ -1,32 +1,34 @@
-//! What Docker draws at random, drawn here from a counter, so that a run can be repeated: ids,
-//! veth names and hardware addresses.
+//! What Docker draws at random, derived here from what it belongs to, so that a run can be repeated
+//! and a model of a real engine can be told in the same words: ids, veth names, hardware addresses.
 
 use crate::{MacAddr, name::LinkName};
 use std::net::Ipv4Addr;
 
-/// A 64-digit id.
-pub(super) fn id(kind: u64, serial: u64) -> String {
+/// The 64-digit id of the `serial`th container that was made, from 0.
+pub fn container_id(serial: u64) -> String {
+    id(0, serial)
+}
+
+/// The id of the default network.
+pub fn network_id() -> String {
+    id(1, 0)
+}
+
+fn id(kind: u64, serial: u64) -> String {
     (0..4)
         .map(|part| format!("{:016x}", mix(kind << 48 | serial << 2 | part)))
         .collect()
 }
 
-/// The host's end of the veth pair of the `serial`th endpoint: `veth` and seven digits, no two alike
-/// within 2^28 endpoints.
-pub(super) fn veth_name(serial: u64) -> Option<LinkName> {
-    // Odd, so multiplication is a permutation of the 28-bit numbers.
-    const SCATTER: u64 = 0x9e3_779b;
-    format!(
-        "veth{:07x}",
-        (serial + 1).wrapping_mul(SCATTER) & 0xfff_ffff
-    )
-    .parse()
-    .ok()
+/// The host's end of the veth pair of the endpoint with this address: `veth` and seven digits, no
+/// two alike among the addresses of one bridge.
+pub fn veth_name(address: Ipv4Addr) -> LinkName {
+    LinkName::literal(&format!("veth{:07x}", address.to_bits() & 0xfff_ffff))
 }
 
 /// The hardware address of that end: locally administered, and no container's or bridge's.
-pub(super) fn veth_mac(serial: u64) -> MacAddr {
-    let [.., a, b, c, d] = serial.to_be_bytes();
+pub(super) fn veth_mac(address: Ipv4Addr) -> MacAddr {
+    let [a, b, c, d] = address.octets();
     MacAddr::new(0x06, 0x42, a, b, c, d)
 }
 

@@ -9,7 +9,7 @@ mod daemon;
 mod firewall;
 mod host_tools;
 mod hosts;
-mod identity;
+pub mod identity;
 mod links;
 mod refusal;
 
@@ -40,8 +40,6 @@ pub struct Engine {
     sandboxes: BTreeMap<Netns, usize>,
     /// Containers ever made, for their ids.
     created: u64,
-    /// Containers ever started, for the names of their links.
-    started: u64,
     /// Whether Docker's chains have been made, by this daemon or one before it.
     has_chains: bool,
 }
@@ -243,7 +241,6 @@ impl Engine {
                 self.containers.insert(name, *container);
             }
             Change::Started(name, running) => {
-                self.started += 1;
                 if let (Some(network), Some(endpoint)) = (self.network_mut(), &running.endpoint) {
                     network.pool.reserve(endpoint.address);
                     network
