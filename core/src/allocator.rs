@@ -61,6 +61,20 @@ impl LowestFree {
         self.subnet
     }
 
+    /// What is handed out or reserved, less the network and the broadcast address, lowest first.
+    pub fn leases(&self) -> impl Iterator<Item = Ipv4Addr> {
+        let base = self.subnet.network().to_bits();
+        let inner = self.taken.iter().filter(|offset| !self.is_edge(*offset));
+        inner.map(move |offset| Ipv4Addr::from_bits(base + offset))
+    }
+
+    /// The same pool with every lease given back.
+    pub fn without_leases(&self) -> Self {
+        let mut pool = Self::new(self.subnet);
+        (pool.first, pool.last) = (self.first, self.last);
+        pool
+    }
+
     fn offset(&self, address: Ipv4Addr) -> Option<u32> {
         self.subnet
             .contains(&address)
@@ -164,6 +178,18 @@ impl BitTree {
             at /= WORD;
         }
         true
+    }
+
+    /// The numbers that are there.
+    fn iter(&self) -> impl Iterator<Item = u32> {
+        let words = self.levels.first().into_iter().flatten().enumerate();
+        let set = words.flat_map(|(at, word)| {
+            let bits = (0..WORD).filter(move |bit| word >> bit & 1 == 1);
+            bits.map(move |bit| at as u64 * WORD + bit)
+        });
+        // What lies beyond the bound is set, and is no number.
+        set.take_while(|number| *number < self.size)
+            .filter_map(|number| u32::try_from(number).ok())
     }
 
     /// The least number that is absent, from `start` on.

@@ -11,6 +11,7 @@
 //! - [`snapshot`]: what a network looks like,
 //! - [`frame`]: captured bytes, decoded and normalised,
 //! - [`parity`]: the first place where two models part,
+//! - [`laws`]: what every implementation must hold to,
 //! - [`name`], [`port`]: the words all of them share.
 
 pub mod allocator;
@@ -18,6 +19,7 @@ pub mod command;
 pub mod engine;
 pub mod errno;
 pub mod frame;
+pub mod laws;
 pub mod model;
 pub mod name;
 pub mod parity;
