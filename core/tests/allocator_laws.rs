@@ -65,7 +65,7 @@ enum Flaw {
     RestartKeepsReleased,
     /// Writes down allocations, and not reservations by name.
     RestartLosesReservations,
-    /// Shows the lowest free address and hands out the highest.
+    /// Shows the highest free address and hands out the lowest.
     ShowsAnother,
 }
 
@@ -150,45 +150,33 @@ impl Flawed {
         }
     }
 
-    fn find(&self) -> Option<u32> {
+    /// Nothing below the hint is free, but for those flaws that are about it.
+    fn found(&self) -> Option<u32> {
         let (first, last) = (self.first(), self.last());
-        let from = match self.flaw {
-            Flaw::NextAfterLast | Flaw::NeverWraps => self.hint.max(first),
-            Flaw::HintOnlyRises => self.hint.max(first),
-            _ => first,
-        };
-        let up = (from..=last).find(|address| self.would_take(*address));
+        let hint = self.hint.max(first);
+        let up = (hint..=last).find(|address| self.would_take(*address));
         match self.flaw {
             Flaw::NextAfterLast | Flaw::HintOnlyRises => {
-                up.or_else(|| (first..from).find(|address| self.would_take(*address)))
+                up.or_else(|| (first..hint).find(|address| self.would_take(*address)))
             }
             _ => up,
         }
-    }
-
-    /// All but the hinted ones look at every address: a hint that is right keeps this short.
-    fn quick_find(&self) -> Option<u32> {
-        let hinted = self.hint.max(self.first());
-        (hinted..=self.last()).find(|address| self.would_take(*address))
     }
 }
 
 impl Allocator for Flawed {
     fn next(&self) -> Option<Ipv4Addr> {
-        let found = match self.flaw {
-            Flaw::NextAfterLast | Flaw::NeverWraps | Flaw::HintOnlyRises => self.find(),
-            _ => self.quick_find(),
+        let shown = match self.flaw {
+            Flaw::ShowsAnother => (self.first()..=self.last())
+                .rev()
+                .find(|address| self.would_take(*address)),
+            _ => self.found(),
         };
-        found.map(Ipv4Addr::from_bits)
+        shown.map(Ipv4Addr::from_bits)
     }
 
     fn allocate(&mut self) -> Option<Ipv4Addr> {
-        let address = match self.flaw {
-            Flaw::ShowsAnother => (self.first()..=self.last())
-                .rev()
-                .find(|address| self.would_take(*address))?,
-            _ => self.next()?.to_bits(),
-        };
+        let address = self.found()?;
         self.held.insert(address);
         self.saved.insert(address);
         self.hint = address + 1;
