@@ -1,0 +1,66 @@
+//! `brctl addbr`, `delbr`, `addif` and `delif` of bridge-utils.
+
+use netparity_core::{
+    command::Tool,
+    name::{LinkRef, Netns},
+    plan::{LinkChange, Op},
+};
+
+use super::{
+    Mistake,
+    arguments::Arguments,
+    host_tool::CommandLine,
+    observe::{Observant, Release},
+    value,
+};
+
+/// Reads the words behind `brctl`.
+pub(crate) fn read(
+    netns: Netns,
+    arguments: &mut Arguments<'_>,
+) -> Result<Vec<CommandLine>, Mistake> {
+    let word = arguments.require("a brctl command: addbr, delbr, addif or delif")?;
+    if !["addbr", "delbr", "addif", "delif"].contains(&word.text.as_str()) {
+        return Err(Mistake::unknown(
+            word,
+            "brctl command",
+            ["addbr", "delbr", "addif", "delif"],
+        ));
+    }
+    let name = value::link(arguments.require("the name of a bridge")?)?;
+    let bridge = LinkRef::new(netns.clone(), name);
+    let one = |op| vec![CommandLine::of_tool(Tool::Brctl, vec![op])];
+    match word.text.as_str() {
+        "addbr" => {
+            arguments.end()?;
+            return Ok(one(Op::AddBridge {
+                link: bridge,
+                mac: None,
+            }));
+        }
+        "delbr" => {
+            arguments.end()?;
+            return Ok(one(Op::DeleteBridge(bridge)));
+        }
+        _ => {}
+    }
+    let first = arguments.require("the name of an interface")?;
+    let mut lines = Vec::new();
+    for port in std::iter::once(first).chain(arguments.rest()) {
+        let link = LinkRef::new(netns.clone(), value::link(port)?);
+        lines.push(match word.text.as_str() {
+            "addif" => CommandLine::of_tool(
+                Tool::Brctl,
+                vec![Op::SetLink {
+                    link,
+                    change: LinkChange::Master(Some(name)),
+                }],
+            ),
+            _ => CommandLine::Observant(Observant::Release(Release {
+                port: link,
+                bridge: name,
+            })),
+        });
+    }
+    Ok(lines)
+}

@@ -1,0 +1,30 @@
+//! The scenario language: one command a line, spelled as a person would spell it to the tool
+//! that it is for.
+//!
+//! [`parse`] finds every mistake of a file before anything is built: what is not in the language,
+//! and names that nothing before has made. What only a running network can say it leaves to that.
+
+mod arguments;
+mod brctl;
+mod docker;
+mod dockerd;
+mod flags;
+mod host_tool;
+mod ifconfig;
+mod ip;
+mod lexer;
+mod mistake;
+mod observe;
+mod parser;
+mod route;
+mod scope;
+mod step;
+mod sysctl;
+mod value;
+
+pub use self::{
+    host_tool::CommandLine,
+    parser::parse,
+    step::{Action, Expectation, ProbeEnd, Scenario, Step, View},
+};
+pub(crate) use mistake::Mistake;
