@@ -1,0 +1,106 @@
+//! Operations as one nf_tables transaction.
+//!
+//! The messages of an operation have its place, counted from 1, as their sequence number: the
+//! kernel's answers to them have the same.
+
+use netparity_core::{
+    plan::RuleOp,
+    rules::{ChainRef, Policy, Rule},
+};
+
+use super::{
+    chain,
+    index::{Id, Index},
+    message::Writer,
+    rule::{self, End},
+    uapi::*,
+};
+
+/// A transaction that starts from one generation of the rules and takes `index` along.
+pub(super) struct Batch<'a> {
+    writer: Writer,
+    index: &'a mut Index,
+}
+
+impl<'a> Batch<'a> {
+    pub(super) fn new(index: &'a mut Index) -> Self {
+        let mut writer = Writer::default();
+        let generation = index.generation;
+        // For the echo it is answered with the generation that it makes.
+        let flags = NLM_F_REQUEST | NLM_F_ECHO;
+        writer.framing(NFNL_MSG_BATCH_BEGIN, flags, NFNL_SUBSYS_NFTABLES, |body| {
+            body.put_u32(NFNL_BATCH_GENID, generation);
+        });
+        Self { writer, index }
+    }
+
+    /// Adds an operation. Whether it can be done is for the kernel to say.
+    pub(super) fn push(&mut self, sequence: u32, op: &RuleOp) {
+        let Self { writer, index } = self;
+        let table = place(op).table;
+        if !index.has_table(table) {
+            chain::write_table(writer, sequence, table);
+            for chain in chain::built_in(table) {
+                index.add_chain(ChainRef { table, chain }, Policy::Accept);
+            }
+        }
+        match op {
+            RuleOp::NewChain(at) => {
+                chain::write_new(writer, sequence, *at);
+                index.add_chain(*at, Policy::Accept);
+            }
+            RuleOp::DeleteChain(at) => {
+                chain::write_delete(writer, sequence, *at);
+                index.remove_chain(*at);
+            }
+            RuleOp::Flush(at) => {
+                rule::write_flush(writer, sequence, *at);
+                index.flush(*at);
+            }
+            RuleOp::Policy(at, policy) => {
+                chain::write_policy(writer, sequence, *at, *policy);
+                index.set_policy(*at, *policy);
+            }
+            RuleOp::Insert(at, rule) => self.add(sequence, *at, rule, End::Head),
+            RuleOp::Append(at, rule) => self.add(sequence, *at, rule, End::Tail),
+            RuleOp::Delete(at, rule) => {
+                // No rule has the handle 0.
+                let id = index.take(*at, rule).unwrap_or(Id::Handle(0));
+                rule::write_delete(writer, sequence, *at, id);
+            }
+        }
+    }
+
+    fn add(&mut self, sequence: u32, at: ChainRef, rule: &Rule, end: End) {
+        rule::write_new(&mut self.writer, sequence, at, rule, end);
+        self.index.add(at, rule, Id::Fresh(sequence), end);
+    }
+
+    /// The transaction so far: without an end, the kernel tries it and takes it back.
+    pub(super) fn trial(self) -> Writer {
+        self.writer
+    }
+
+    /// The transaction.
+    pub(super) fn finish(mut self) -> Writer {
+        self.writer.framing(
+            NFNL_MSG_BATCH_END,
+            NLM_F_REQUEST,
+            NFNL_SUBSYS_NFTABLES,
+            |_| (),
+        );
+        self.writer
+    }
+}
+
+fn place(op: &RuleOp) -> ChainRef {
+    match op {
+        RuleOp::NewChain(at)
+        | RuleOp::DeleteChain(at)
+        | RuleOp::Flush(at)
+        | RuleOp::Policy(at, _)
+        | RuleOp::Insert(at, _)
+        | RuleOp::Append(at, _)
+        | RuleOp::Delete(at, _) => *at,
+    }
+}

@@ -1,0 +1,140 @@
+//! What a [`super::Firewall`] has to remember of the kernel's rules so as not to list them for each change: handles.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use netparity_core::rules::{ChainName, ChainRef, Policy, Rule, Table, Target};
+
+use super::rule::End;
+
+/// How a rule is named in a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Id {
+    /// By the kernel's number for it.
+    Handle(u64),
+    /// By the transaction's own: the kernel has not yet said what its handle is.
+    Fresh(u32),
+}
+
+/// Equal rules of a chain, first to last.
+type Ids = VecDeque<Id>;
+
+/// A chain's rules.
+#[derive(Debug, Default)]
+pub(super) struct Rules {
+    pub policy: Policy,
+    /// Those that drop, which are asked for their counts.
+    pub dropping: BTreeMap<Rule, Ids>,
+    others: BTreeMap<Rule, Ids>,
+}
+
+impl Rules {
+    fn alike(&mut self, target: Target) -> &mut BTreeMap<Rule, Ids> {
+        match target {
+            Target::Drop => &mut self.dropping,
+            _ => &mut self.others,
+        }
+    }
+}
+
+/// The rules of a namespace, as of one generation.
+#[derive(Debug)]
+pub(super) struct Index {
+    /// The kernel's number for the state that this is of.
+    pub generation: u32,
+    tables: BTreeMap<Table, BTreeMap<ChainName, Rules>>,
+}
+
+impl Index {
+    pub(super) fn new(generation: u32) -> Self {
+        Self {
+            generation,
+            tables: BTreeMap::new(),
+        }
+    }
+
+    pub(super) fn has_table(&self, table: Table) -> bool {
+        self.tables.contains_key(&table)
+    }
+
+    /// Every chain.
+    pub(super) fn chains(&self) -> impl Iterator<Item = (ChainRef, &Rules)> {
+        self.tables.iter().flat_map(|(&table, chains)| {
+            chains
+                .iter()
+                .map(move |(&chain, rules)| (ChainRef { table, chain }, rules))
+        })
+    }
+
+    pub(super) fn add_chain(&mut self, at: ChainRef, policy: Policy) {
+        let rules = Rules {
+            policy,
+            ..Rules::default()
+        };
+        self.tables
+            .entry(at.table)
+            .or_default()
+            .insert(at.chain, rules);
+    }
+
+    pub(super) fn remove_chain(&mut self, at: ChainRef) {
+        if let Some(chains) = self.tables.get_mut(&at.table) {
+            chains.remove(&at.chain);
+        }
+    }
+
+    pub(super) fn set_policy(&mut self, at: ChainRef, policy: Policy) {
+        if let Some(chain) = self.chain(at) {
+            chain.policy = policy;
+        }
+    }
+
+    fn chain(&mut self, at: ChainRef) -> Option<&mut Rules> {
+        self.tables.get_mut(&at.table)?.get_mut(&at.chain)
+    }
+
+    pub(super) fn flush(&mut self, at: ChainRef) {
+        if let Some(chain) = self.chain(at) {
+            chain.dropping.clear();
+            chain.others.clear();
+        }
+    }
+
+    pub(super) fn add(&mut self, at: ChainRef, rule: &Rule, id: Id, end: End) {
+        if let Some(ids) = self.ids(at, rule) {
+            match end {
+                End::Head => ids.push_front(id),
+                End::Tail => ids.push_back(id),
+            }
+        }
+    }
+
+    fn ids(&mut self, at: ChainRef, rule: &Rule) -> Option<&mut Ids> {
+        let alike = self.chain(at)?.alike(rule.target());
+        if !alike.contains_key(rule) {
+            alike.insert(rule.clone(), Ids::new());
+        }
+        alike.get_mut(rule)
+    }
+
+    /// Takes out the first rule that equals `rule`.
+    pub(super) fn take(&mut self, at: ChainRef, rule: &Rule) -> Option<Id> {
+        let alike = self.chain(at)?.alike(rule.target());
+        let ids = alike.get_mut(rule)?;
+        let first = ids.pop_front();
+        if ids.is_empty() {
+            alike.remove(rule);
+        }
+        first
+    }
+
+    /// Notes the handle of a rule that was fresh, if it is still there.
+    pub(super) fn settle(&mut self, at: ChainRef, rule: &Rule, fresh: u32, handle: u64) {
+        let alike = self.chain(at).map(|chain| chain.alike(rule.target()));
+        let id = alike
+            .and_then(|alike| alike.get_mut(rule))
+            .and_then(|ids| ids.iter_mut().find(|id| **id == Id::Fresh(fresh)));
+        if let Some(id) = id {
+            *id = Id::Handle(handle);
+        }
+    }
+}

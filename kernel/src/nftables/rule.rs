@@ -1,0 +1,296 @@
+//! A rule as nf_tables expressions, and back.
+//!
+//! The two are one to one: what is not as it is written here is not read. A rule that drops, and
+//! only such a rule, counts what it takes.
+
+use std::net::Ipv4Addr;
+
+use ipnet::Ipv4Net;
+use netparity_core::{
+    name::LinkName,
+    port::Protocol,
+    rules::{ChainRef, Field, Match, Rule, Target},
+};
+
+use crate::error::Failure;
+
+use super::{
+    chain,
+    expression::{self, Expression, Load, Verdict},
+    index::Id,
+    message::{Message, Value, Writer},
+    uapi::*,
+};
+
+/// Where in its chain a new rule goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum End {
+    Head,
+    Tail,
+}
+
+/// `IFNAMSIZ`, which is how much an interface's name takes of the register.
+const NAME: usize = 16;
+
+const SOURCE: Load = network_header(12);
+const DESTINATION: Load = network_header(16);
+const SOURCE_PORT: Load = transport_header(0);
+const DESTINATION_PORT: Load = transport_header(2);
+const IN: Load = Load::Meta(NFT_META_IIFNAME);
+const OUT: Load = Load::Meta(NFT_META_OIFNAME);
+const PROTOCOL: Load = Load::Meta(NFT_META_L4PROTO);
+const SOURCE_TYPE: Load = Load::AddressType(NFTA_FIB_F_SADDR);
+const DESTINATION_TYPE: Load = Load::AddressType(NFTA_FIB_F_DADDR);
+
+const LOCAL: [u8; 4] = RTN_LOCAL.to_ne_bytes();
+const ESTABLISHED: [u8; 4] = NF_CT_STATE_ESTABLISHED_RELATED.to_ne_bytes();
+
+const fn network_header(offset: u32) -> Load {
+    Load::Payload {
+        base: NFT_PAYLOAD_NETWORK_HEADER,
+        offset,
+        length: 4,
+    }
+}
+
+const fn transport_header(offset: u32) -> Load {
+    Load::Payload {
+        base: NFT_PAYLOAD_TRANSPORT_HEADER,
+        offset,
+        length: 2,
+    }
+}
+
+/// Writes a request for a new rule, to be known as `sequence` within its transaction. The kernel
+/// answers with its handle.
+pub(super) fn write_new(batch: &mut Writer, sequence: u32, at: ChainRef, rule: &Rule, end: End) {
+    let position = match end {
+        End::Head => 0,
+        End::Tail => NLM_F_APPEND,
+    };
+    let flags = NLM_F_REQUEST | NLM_F_CREATE | NLM_F_ECHO | position;
+    batch.message(NFT_MSG_NEWRULE, flags, sequence, |body| {
+        write_place(body, at);
+        body.nest(NFTA_RULE_EXPRESSIONS, |list| write_list(list, rule));
+        write_id(body, Id::Fresh(sequence));
+    });
+}
+
+/// Writes a request to remove a rule.
+pub(super) fn write_delete(batch: &mut Writer, sequence: u32, at: ChainRef, id: Id) {
+    batch.message(NFT_MSG_DELRULE, NLM_F_REQUEST, sequence, |body| {
+        write_place(body, at);
+        write_id(body, id);
+    });
+}
+
+/// Writes a request to remove all rules of a chain.
+pub(super) fn write_flush(batch: &mut Writer, sequence: u32, at: ChainRef) {
+    batch.message(NFT_MSG_DELRULE, NLM_F_REQUEST, sequence, |body| {
+        write_place(body, at)
+    });
+}
+
+/// Writes a question about a rule.
+pub(super) fn write_get(batch: &mut Writer, sequence: u32, at: ChainRef, id: Id) {
+    batch.message(NFT_MSG_GETRULE, NLM_F_REQUEST, sequence, |body| {
+        write_place(body, at);
+        write_id(body, id);
+    });
+}
+
+fn write_place(body: &mut Writer, at: ChainRef) {
+    chain::write_name(body, at, [NFTA_RULE_TABLE, NFTA_RULE_CHAIN]);
+}
+
+fn write_id(body: &mut Writer, id: Id) {
+    match id {
+        Id::Handle(handle) => body.put_u64(NFTA_RULE_HANDLE, handle),
+        Id::Fresh(id) => body.put_u32(NFTA_RULE_ID, id),
+    }
+}
+
+fn write_list(list: &mut Writer, rule: &Rule) {
+    for item in rule.matches() {
+        write_match(list, item);
+    }
+    let verdict = match rule.target() {
+        Target::Accept => Verdict::Accept,
+        Target::Drop => {
+            Expression::Counter { packets: 0 }.write(list);
+            Verdict::Drop
+        }
+        Target::Return => Verdict::Return,
+        Target::Jump(chain) => Verdict::Jump(chain),
+        Target::Masquerade => Verdict::Masquerade,
+    };
+    Expression::Verdict(verdict).write(list);
+}
+
+fn write_match(list: &mut Writer, item: &Match) {
+    let equal = !item.negated;
+    let mut test = |load, data: &[u8]| {
+        Expression::Load(load).write(list);
+        Expression::Compare { equal, data }.write(list);
+    };
+    match item.field {
+        Field::Source(net) => write_net(list, SOURCE, net, equal),
+        Field::Destination(net) => write_net(list, DESTINATION, net, equal),
+        Field::In(link) => test(IN, &padded(link)),
+        Field::Out(link) => test(OUT, &padded(link)),
+        Field::Protocol(protocol) => test(PROTOCOL, &[protocol.number()]),
+        Field::SourcePort(port) => test(SOURCE_PORT, &port.to_be_bytes()),
+        Field::DestinationPort(port) => test(DESTINATION_PORT, &port.to_be_bytes()),
+        Field::Established => {
+            Expression::Load(Load::ConnectionState).write(list);
+            Expression::Mask(&ESTABLISHED).write(list);
+            let data = &[0; 4];
+            let equal = !equal;
+            Expression::Compare { equal, data }.write(list);
+        }
+        Field::SourceIsLocal => test(SOURCE_TYPE, &LOCAL),
+        Field::DestinationIsLocal => test(DESTINATION_TYPE, &LOCAL),
+    }
+}
+
+fn write_net(list: &mut Writer, load: Load, net: Ipv4Net, equal: bool) {
+    Expression::Load(load).write(list);
+    if net.prefix_len() < 32 {
+        Expression::Mask(&net.netmask().octets()).write(list);
+    }
+    let data = &net.network().octets();
+    Expression::Compare { equal, data }.write(list);
+}
+
+fn padded(link: LinkName) -> [u8; NAME] {
+    let mut name = [0; NAME];
+    for (slot, byte) in name.iter_mut().zip(link.as_str().bytes()) {
+        *slot = byte;
+    }
+    name
+}
+
+/// A rule, as it is listed.
+pub(super) struct ListedRule {
+    pub at: ChainRef,
+    pub handle: u64,
+    pub rule: Rule,
+    /// How many packets it took, if it drops.
+    pub packets: Option<u64>,
+}
+
+/// Reads an answer about a rule.
+pub(super) fn read(message: &Message<'_>) -> Result<ListedRule, Failure> {
+    let attributes = message.attributes();
+    let at = chain::read_name(attributes, [NFTA_RULE_TABLE, NFTA_RULE_CHAIN])?;
+    let [handle, list] = attributes.need([NFTA_RULE_HANDLE, NFTA_RULE_EXPRESSIONS])?;
+    let (rule, packets) = read_list(list)?;
+    Ok(ListedRule {
+        at,
+        handle: handle.u64()?,
+        rule,
+        packets,
+    })
+}
+
+/// Reads the number by which the kernel knows the rule that a message is about.
+pub(super) fn read_handle(message: &Message<'_>) -> Result<u64, Failure> {
+    let [handle] = message.attributes().need([NFTA_RULE_HANDLE])?;
+    handle.u64()
+}
+
+/// Reads a list of expressions: a rule and how many packets it took, if it drops.
+fn read_list(list: Value<'_>) -> Result<(Rule, Option<u64>), Failure> {
+    let mut matches = Vec::new();
+    let mut packets = None;
+    let mut expressions = expression::read(list);
+    let unknown = || Failure::nonsense("a rule that this crate did not write");
+    let mut next = || expressions.next().unwrap_or_else(|| Err(unknown()));
+    let target = loop {
+        match next()? {
+            Expression::Load(load) => {
+                let (mask, compare) = match next()? {
+                    Expression::Mask(mask) => (Some(mask), next()?),
+                    compare => (None, compare),
+                };
+                let Expression::Compare { equal, data } = compare else {
+                    return Err(unknown());
+                };
+                matches.push(read_match(load, mask, equal, data).ok_or_else(unknown)?);
+            }
+            Expression::Counter { packets: count } if packets.is_none() => packets = Some(count),
+            Expression::Verdict(verdict) => break verdict,
+            _ => return Err(unknown()),
+        }
+        if packets.is_some() {
+            break match next()? {
+                Expression::Verdict(verdict) => verdict,
+                _ => return Err(unknown()),
+            };
+        }
+    };
+    let target = match (target, packets) {
+        (Verdict::Drop, Some(_)) => Target::Drop,
+        (Verdict::Accept, None) => Target::Accept,
+        (Verdict::Return, None) => Target::Return,
+        (Verdict::Jump(chain), None) => Target::Jump(chain),
+        (Verdict::Masquerade, None) => Target::Masquerade,
+        _ => return Err(unknown()),
+    };
+    if expressions.next().is_some() {
+        return Err(unknown());
+    }
+    let mut rule = Rule::new(target);
+    for Match { negated, field } in matches {
+        rule = if negated {
+            rule.unless(field)
+        } else {
+            rule.when(field)
+        };
+    }
+    Ok((rule, packets))
+}
+
+fn read_match(load: Load, mask: Option<&[u8]>, equal: bool, data: &[u8]) -> Option<Match> {
+    let (field, negated) = match (load, mask) {
+        (SOURCE, mask) => (Field::Source(read_net(mask, data)?), !equal),
+        (DESTINATION, mask) => (Field::Destination(read_net(mask, data)?), !equal),
+        (IN, None) => (Field::In(read_name(data)?), !equal),
+        (OUT, None) => (Field::Out(read_name(data)?), !equal),
+        (PROTOCOL, None) => (Field::Protocol(read_protocol(data)?), !equal),
+        (SOURCE_PORT, None) => (Field::SourcePort(read_port(data)?), !equal),
+        (DESTINATION_PORT, None) => (Field::DestinationPort(read_port(data)?), !equal),
+        (SOURCE_TYPE, None) if data == LOCAL => (Field::SourceIsLocal, !equal),
+        (DESTINATION_TYPE, None) if data == LOCAL => (Field::DestinationIsLocal, !equal),
+        (Load::ConnectionState, Some(mask)) if mask == ESTABLISHED && data == [0; 4] => {
+            (Field::Established, equal)
+        }
+        _ => return None,
+    };
+    Some(Match { negated, field })
+}
+
+fn read_net(mask: Option<&[u8]>, data: &[u8]) -> Option<Ipv4Net> {
+    let octets = |bytes: &[u8]| <[u8; 4]>::try_from(bytes).ok().map(Ipv4Addr::from);
+    let address = octets(data)?;
+    match mask {
+        Some(mask) => Ipv4Net::with_netmask(address, octets(mask)?).ok(),
+        None => Some(address.into()),
+    }
+}
+
+fn read_name(data: &[u8]) -> Option<LinkName> {
+    let data: &[u8; NAME] = data.try_into().ok()?;
+    let end = data.iter().position(|byte| *byte == 0)?;
+    str::from_utf8(data.get(..end)?).ok()?.parse().ok()
+}
+
+fn read_protocol(data: &[u8]) -> Option<Protocol> {
+    [Protocol::Tcp, Protocol::Udp, Protocol::Sctp]
+        .into_iter()
+        .find(|protocol| data == [protocol.number()])
+}
+
+fn read_port(data: &[u8]) -> Option<u16> {
+    data.try_into().ok().map(u16::from_be_bytes)
+}

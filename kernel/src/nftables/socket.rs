@@ -1,0 +1,78 @@
+//! A netfilter netlink socket.
+
+use netlink_sys::{Socket as NetlinkSocket, protocols::NETLINK_NETFILTER};
+use nix::{
+    errno::Errno,
+    sys::socket::{MsgFlags, recv, setsockopt, sockopt},
+};
+use std::os::fd::AsRawFd;
+
+use crate::error::{Doing, Failure};
+
+use super::message::{Message, Messages};
+
+/// What a transaction and what the answers to it may take, in bytes of the kernel's memory. It is
+/// a limit only, for some ten thousands of rules.
+const LIMIT: usize = 64 << 20;
+/// More than any datagram has: a dump comes in pieces of 32 KiB.
+const DATAGRAM: usize = 64 << 10;
+
+/// A socket that speaks for the namespace it was opened in.
+pub(super) struct Socket {
+    socket: NetlinkSocket,
+    datagram: Box<[u8]>,
+}
+
+impl Socket {
+    /// Opens one in the namespace of the calling thread.
+    pub(super) fn open() -> Result<Self, Failure> {
+        let opened = "open netfilter socket";
+        let socket = NetlinkSocket::new(NETLINK_NETFILTER).doing(opened)?;
+        socket.set_cap_ack(true).doing(opened)?;
+        // In a user namespace only the machine's limit can be had (net.core.wmem_max, rmem_max).
+        setsockopt(&socket, sockopt::SndBufForce, &LIMIT)
+            .or_else(|_| setsockopt(&socket, sockopt::SndBuf, &LIMIT))
+            .doing(opened)?;
+        setsockopt(&socket, sockopt::RcvBufForce, &LIMIT)
+            .or_else(|_| setsockopt(&socket, sockopt::RcvBuf, &LIMIT))
+            .doing(opened)?;
+        Ok(Self {
+            socket,
+            datagram: vec![0; DATAGRAM].into_boxed_slice(),
+        })
+    }
+
+    /// Sends `request` and gives every message that answers it to `take`. Returns whether answers were
+    /// lost for want of room.
+    ///
+    /// The kernel carries requests out within the send, so that all answers (of a dump: the next
+    /// piece) are there when it returns.
+    pub(super) fn exchange(
+        &mut self,
+        request: &[u8],
+        mut take: impl FnMut(&Message<'_>) -> Result<(), Failure>,
+    ) -> Result<bool, Failure> {
+        self.socket.send(request, 0).doing("send to nf_tables")?;
+        let mut lost = false;
+        let mut outcome = Ok(());
+        loop {
+            let flags = MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_TRUNC;
+            let length = match recv(self.socket.as_raw_fd(), &mut self.datagram, flags) {
+                Err(Errno::EAGAIN) => return outcome.map(|()| lost),
+                Err(Errno::ENOBUFS) => {
+                    lost = true;
+                    continue;
+                }
+                Err(Errno::EINTR) => continue,
+                received => received.doing("receive from nf_tables")?,
+            };
+            let datagram = self
+                .datagram
+                .get(..length)
+                .ok_or_else(|| Failure::nonsense("netlink datagram cut short"))?;
+            // What follows a failure is taken off the socket all the same.
+            outcome =
+                outcome.and_then(|()| Messages(datagram).try_for_each(|message| take(&message?)));
+        }
+    }
+}
