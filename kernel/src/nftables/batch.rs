@@ -26,9 +26,7 @@ impl<'a> Batch<'a> {
     pub(super) fn new(index: &'a mut Index) -> Self {
         let mut writer = Writer::default();
         let generation = index.generation;
-        // For the echo it is answered with the generation that it makes.
-        let flags = NLM_F_REQUEST | NLM_F_ECHO;
-        writer.framing(NFNL_MSG_BATCH_BEGIN, flags, NFNL_SUBSYS_NFTABLES, |body| {
+        writer.framing(NFNL_MSG_BATCH_BEGIN, NFNL_SUBSYS_NFTABLES, |body| {
             body.put_u32(NFNL_BATCH_GENID, generation);
         });
         Self { writer, index }
@@ -83,12 +81,7 @@ impl<'a> Batch<'a> {
 
     /// The transaction.
     pub(super) fn finish(mut self) -> Writer {
-        self.writer.framing(
-            NFNL_MSG_BATCH_END,
-            NLM_F_REQUEST,
-            NFNL_SUBSYS_NFTABLES,
-            |_| (),
-        );
+        self.writer.framing(NFNL_MSG_BATCH_END, NFNL_SUBSYS_NFTABLES, |_| ());
         self.writer
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::error::Failure;
 
-use super::uapi::NFPROTO_IPV4;
+use super::uapi::{NFPROTO_IPV4, NLM_F_REQUEST};
 
 const HEADER: usize = 16;
 const NETFILTER_HEADER: usize = 4;
@@ -36,16 +36,10 @@ impl Writer {
         self.framed(kind, flags, sequence, [NFPROTO_IPV4, 0, 0, 0], body);
     }
 
-    /// A message to all of the subsystem numbered `resource`.
-    pub(super) fn framing(
-        &mut self,
-        kind: u16,
-        flags: u16,
-        resource: u16,
-        body: impl FnOnce(&mut Self),
-    ) {
-        let [high, low] = resource.to_be_bytes();
-        self.framed(kind, flags, 0, [0, 0, high, low], body);
+    /// A message that starts or ends a transaction of a subsystem of netfilter.
+    pub(super) fn framing(&mut self, kind: u16, subsystem: u16, body: impl FnOnce(&mut Self)) {
+        let [high, low] = subsystem.to_be_bytes();
+        self.framed(kind, NLM_F_REQUEST, 0, [0, 0, high, low], body);
     }
 
     fn framed(

@@ -48,7 +48,7 @@ pub(crate) struct Firewall {
 struct Answer {
     /// The first refusal: sequence number and error number.
     refusal: Option<(u32, i32)>,
-    /// The number of the state that the transaction made.
+    /// The number of the state that the transaction made, if its first message asks for an echo.
     generation: Option<u32>,
     /// Sequence numbers and handles of the rules that it made.
     handles: Vec<(u32, u64)>,
@@ -130,13 +130,9 @@ impl Firewall {
         }
         let generation = match answer.generation {
             Some(generation) => generation,
-            // The answers found no room.
             None => self.generation().map_err(whole)?,
         };
-        if generation == index.generation {
-            let failure = Failure::nonsense("nf_tables did not say why it refused");
-            return Err(whole(failure));
-        }
+        // Or else some found no room in the socket, and the index is no longer right.
         if answer.handles.len() == rules {
             for (sequence, handle) in answer.handles {
                 if let Some(RuleOp::Insert(at, rule) | RuleOp::Append(at, rule)) =
