@@ -1,0 +1,383 @@
+//! The contained engine, told what to do and read back.
+
+use std::{
+    collections::BTreeMap,
+    fs::{self, File},
+    io,
+    os::{fd::OwnedFd, unix::fs::MetadataExt},
+    path::PathBuf,
+};
+
+use netparity_core::{
+    command::{Command, ContainerSpec, DaemonConfig, NetMode},
+    engine::Refusal,
+    model::{ModelError, Outcome},
+    name::{Name, Netns},
+    snapshot::{ContainerState, Status},
+};
+
+use crate::{
+    Access, Unavailable,
+    api::{Api, ApiError, Create, Empty, HostConfig, Inspect},
+    contain::{Containment, Start},
+    dockerd,
+    ids::Ids,
+    image,
+    sandboxes::Sandboxes,
+};
+
+/// What to run.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// The dockerd to use, and not the first one on `PATH`.
+    pub dockerd: Option<PathBuf>,
+}
+
+/// A private host, and dockerd on it once [`Command::Daemon`] has started it.
+pub struct Docker {
+    containment: Containment,
+    api: Api,
+    dockerd: PathBuf,
+    is_up: bool,
+    has_image: bool,
+    /// The number of the host's network namespace.
+    host: u64,
+    ids: Ids,
+    sandboxes: Sandboxes,
+}
+
+/// What every image of a scenario stands for.
+const IMAGE: &str = "netparity";
+
+impl Docker {
+    /// Makes the private host. There is no dockerd on it yet, so that bridges can be made first.
+    ///
+    /// # Errors
+    ///
+    /// [`Unavailable`] where there is no dockerd, it is older than 20.10, or the kernel does not
+    /// let it have namespaces and mounts of its own.
+    pub fn start(_: &Access, options: &Options) -> Result<Self, Unavailable> {
+        let dockerd = dockerd::find(options.dockerd.as_deref())?;
+        let containment = Containment::new()?;
+        let unavailable = |error: io::Error| Unavailable::new(error.to_string());
+        let api = Api::new(containment.socket()).map_err(unavailable)?;
+        let host = number(&containment, INIT).map_err(unavailable)?;
+        Ok(Self {
+            containment,
+            api,
+            dockerd,
+            is_up: false,
+            has_image: false,
+            host,
+            ids: Ids::default(),
+            sandboxes: Sandboxes::default(),
+        })
+    }
+
+    /// Finds out whether dockerd can start a container here.
+    ///
+    /// # Errors
+    ///
+    /// [`Unavailable`], with dockerd's last words where it has any.
+    pub fn check(access: &Access, options: &Options) -> Result<(), Unavailable> {
+        let mut docker = Self::start(access, options)?;
+        let commands = [
+            Command::Daemon(DaemonConfig::default()),
+            Command::Run(ContainerSpec::default()),
+        ];
+        for command in commands {
+            docker.command(&command).map_err(|error| {
+                Unavailable::new(format!(
+                    "dockerd cannot work here: {error}; it needs containerd, runc and iptables \
+                     beside it (Debian and Ubuntu: `apt-get install docker.io`)"
+                ))
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Carries out what is for dockerd to do.
+    ///
+    /// # Errors
+    ///
+    /// [`ModelError::Refused`] in dockerd's words, less what is random in them;
+    /// [`ModelError::Broken`] where dockerd is gone or hangs, with the end of its log, and for
+    /// commands that are not for dockerd.
+    pub fn command(&mut self, command: &Command) -> Result<Outcome, ModelError> {
+        if command.is_for_daemon() && !self.is_up {
+            // The command line's words; so it is the command line that says this.
+            return Err(Refusal::new(
+                "Cannot connect to the Docker daemon at unix:///var/run/docker.sock. \
+                 Is the docker daemon running?",
+            )
+            .into());
+        }
+        match command {
+            Command::Daemon(config) => self.daemon(config),
+            Command::Create(spec) => self.create(spec).map(|(_, outcome)| outcome),
+            Command::Run(spec) => {
+                let (name, outcome) = self.create(spec)?;
+                self.begin(&name, "start")?;
+                Ok(outcome)
+            }
+            Command::Start(name) => self.begin(name, "start"),
+            Command::Restart(name) => self.begin(name, "restart"),
+            Command::Stop(name) => self.end(name, "stop"),
+            Command::Kill(name) => self.end(name, "kill"),
+            Command::Remove { name, force } => {
+                let removed = self.api.remove(name.as_str(), *force);
+                removed.map_err(|error| self.error(error))?;
+                self.sandboxes.ended(name);
+                Ok(Outcome::default())
+            }
+            Command::Host(_) | Command::Listen { .. } | Command::Unlisten { .. } => Err(
+                ModelError::Broken(format!("dockerd does not do this: {command:?}")),
+            ),
+        }
+    }
+
+    fn daemon(&mut self, config: &DaemonConfig) -> Result<Outcome, ModelError> {
+        self.is_up = false;
+        self.sandboxes = Sandboxes::default();
+        let started = self
+            .containment
+            .start(&self.dockerd, &dockerd::flags(config));
+        match started {
+            Ok(Start::Up) => {}
+            Ok(Start::Ended(last_words)) => {
+                return Err(Refusal::new(self.ids.tell(&last_words)).into());
+            }
+            Err(why) => return Err(self.broken(&why)),
+        }
+        self.is_up = true;
+        self.learn().map_err(|error| self.error(error))?;
+        Ok(Outcome::default())
+    }
+
+    /// What has to be known of a dockerd that was just started, and what it has to know.
+    fn learn(&mut self) -> Result<(), ApiError> {
+        if !self.has_image {
+            self.api.check_version()?;
+            self.api.import(IMAGE, image::tar(), image::PROGRAM)?;
+            self.has_image = true;
+        }
+        if let Some(network) = self.api.network("bridge")? {
+            self.ids.network(&network.id);
+        }
+        Ok(())
+    }
+
+    fn create(&mut self, spec: &ContainerSpec) -> Result<(Name, Outcome), ModelError> {
+        let unnamed = || Name::new(&format!("container_{}", self.ids.containers() + 1));
+        let name = spec.name.clone().unwrap_or_else(unnamed);
+        let body = Create {
+            image: IMAGE,
+            hostname: spec.hostname.as_deref(),
+            env: &spec.env,
+            exposed_ports: spec
+                .expose
+                .iter()
+                .map(|port| (port.to_string(), Empty {}))
+                .collect(),
+            mac_address: spec.mac.map(|mac| mac.to_string()),
+            host_config: HostConfig {
+                network_mode: match &spec.net {
+                    // What the command line says where nothing was said to it.
+                    NetMode::Bridge => "default".into(),
+                    NetMode::Host => "host".into(),
+                    NetMode::None => "none".into(),
+                    NetMode::Container(target) => format!("container:{target}"),
+                    NetMode::Network(network) => network.clone(),
+                },
+                links: &spec.links,
+                auto_remove: spec.auto_remove,
+            },
+        };
+        let created = self.api.create(name.as_str(), &body);
+        let created = created.map_err(|error| self.error(error))?;
+        self.ids.made(&created.id);
+        let warnings = created.warnings.unwrap_or_default();
+        Ok((name, Outcome { warnings }))
+    }
+
+    /// Does what makes a container run.
+    fn begin(&mut self, name: &Name, verb: &str) -> Result<Outcome, ModelError> {
+        let done = self.api.act(name.as_str(), verb);
+        // A restart that is refused has stopped it.
+        self.look_where(name)?;
+        done.map_err(|error| self.error(error))?;
+        Ok(Outcome::default())
+    }
+
+    /// Does what makes a container end, and waits until all that Docker does then is done.
+    fn end(&mut self, name: &Name, verb: &str) -> Result<Outcome, ModelError> {
+        let end = || {
+            let before = self.api.inspect(name.as_str())?;
+            self.api.act(name.as_str(), verb)?;
+            let removes_itself =
+                before.is_some_and(|it| it.host_config.auto_remove && it.state.status == "running");
+            if removes_itself {
+                self.api.wait(name.as_str(), "removed")?;
+            }
+            Ok(())
+        };
+        end().map_err(|error| self.error(error))?;
+        self.look_where(name)?;
+        Ok(Outcome::default())
+    }
+
+    /// Takes note of the namespace that a container is in, if any. Docker answers a question
+    /// about a container only when it is done with what it was doing to it.
+    fn look_where(&mut self, name: &Name) -> Result<(), ModelError> {
+        let inspected = self.api.inspect(name.as_str());
+        let pid = match inspected.map_err(|error| self.error(error))? {
+            Some(container) if container.state.pid != 0 => container.state.pid,
+            _ => {
+                self.sandboxes.ended(name);
+                return Ok(());
+            }
+        };
+        match number(&self.containment, pid) {
+            Ok(number) if number == self.host => self.sandboxes.ended(name),
+            Ok(number) => self.sandboxes.started(name, number),
+            Err(error) => return Err(self.broken(&format!("namespace of {name}: {error}"))),
+        }
+        Ok(())
+    }
+
+    /// Every container.
+    ///
+    /// # Errors
+    ///
+    /// [`ModelError::Broken`] where dockerd does not answer.
+    pub fn containers(&self) -> Result<BTreeMap<Name, ContainerState>, ModelError> {
+        if !self.is_up {
+            return Ok(BTreeMap::new());
+        }
+        let listed = self.api.list().map_err(|error| self.error(error))?;
+        let mut containers = BTreeMap::new();
+        for listed in listed {
+            let inspected = self.api.inspect(&listed.id);
+            // One that removes itself may be gone by now.
+            if let Some(container) = inspected.map_err(|error| self.error(error))? {
+                let name = Name::new(container.name.trim_start_matches('/'));
+                containers.insert(name, self.state(&container)?);
+            }
+        }
+        Ok(containers)
+    }
+
+    fn state(&self, container: &Inspect) -> Result<ContainerState, ModelError> {
+        let status = match container.state.status.as_str() {
+            "created" => Status::Created,
+            "running" => Status::Running,
+            "exited" => Status::Exited,
+            other => {
+                let name = &container.name;
+                return Err(self.broken(&format!("container {name} is {other}")));
+            }
+        };
+        let pid = container.state.pid;
+        let unreadable = |what: &str, error: io::Error| {
+            self.broken(&format!("{what} of container {}: {error}", container.name))
+        };
+        let (netns, env) = match status {
+            Status::Running => {
+                let number = number(&self.containment, pid)
+                    .map_err(|error| unreadable("namespace", error))?;
+                let env = fs::read(self.containment.path(&format!("proc/{pid}/environ")))
+                    .map_err(|error| unreadable("environment", error))?;
+                (self.name_of(number), self.tell_environment(&env))
+            }
+            Status::Created | Status::Exited => (None, Vec::new()),
+        };
+        let hosts = match container.hosts_path.as_str() {
+            "" => String::new(),
+            path => {
+                let text = fs::read_to_string(self.containment.path(path));
+                self.ids
+                    .tell(&text.map_err(|error| unreadable("hosts file", error))?)
+            }
+        };
+        Ok(ContainerState {
+            id: self.ids.tell(&container.id),
+            status,
+            netns,
+            hostname: self.ids.tell(&container.config.hostname),
+            env,
+            hosts,
+        })
+    }
+
+    fn name_of(&self, number: u64) -> Option<Netns> {
+        match number == self.host {
+            true => Some(Netns::Host),
+            false => self.sandboxes.name_of(number).cloned(),
+        }
+    }
+
+    fn tell_environment(&self, environ: &[u8]) -> Vec<String> {
+        let settings = environ.split(|byte| *byte == 0);
+        settings
+            .filter(|setting| !setting.is_empty())
+            .map(|setting| self.ids.tell(&String::from_utf8_lossy(setting)))
+            .collect()
+    }
+
+    /// Opens a network namespace: the host's, or one that a running container is in.
+    ///
+    /// # Errors
+    ///
+    /// [`ModelError::Broken`] where there is none of that name.
+    pub fn netns(&self, netns: &Netns) -> Result<OwnedFd, ModelError> {
+        let pid = match netns {
+            Netns::Host => INIT,
+            Netns::Named(_) => {
+                let container = match self.sandboxes.user_of(netns) {
+                    Some(name) => self.api.inspect(name.as_str()),
+                    None => Ok(None),
+                };
+                container
+                    .map_err(|error| self.error(error))?
+                    .map(|container| container.state.pid)
+                    .filter(|pid| *pid != 0)
+                    .ok_or_else(|| self.broken(&format!("there is no namespace {netns}")))?
+            }
+        };
+        File::open(self.containment.path(&netns_of(pid)))
+            .map(OwnedFd::from)
+            .map_err(|error| self.broken(&format!("open namespace {netns}: {error}")))
+    }
+
+    /// The end of what dockerd has logged since it was last started.
+    pub fn log(&self) -> String {
+        self.containment.log()
+    }
+
+    fn error(&self, error: ApiError) -> ModelError {
+        match error {
+            ApiError::Refused(_, words) => Refusal::new(self.ids.tell(&words)).into(),
+            ApiError::Lost(why) => self.broken(&why),
+        }
+    }
+
+    fn broken(&self, why: &str) -> ModelError {
+        let log = self.log();
+        ModelError::Broken(match log.trim() {
+            "" => why.to_owned(),
+            log => format!("{why}\ndockerd's log ends with:\n{log}"),
+        })
+    }
+}
+
+/// Process 1 in there, which is in the host's namespaces.
+const INIT: i32 = 1;
+
+fn netns_of(pid: i32) -> String {
+    format!("proc/{pid}/ns/net")
+}
+
+/// The inode number of a process's network namespace.
+fn number(containment: &Containment, pid: i32) -> io::Result<u64> {
+    Ok(fs::metadata(containment.path(&netns_of(pid)))?.ino())
+}
