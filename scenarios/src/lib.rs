@@ -2,9 +2,17 @@
 //!
 //! - [`source`]: scenario files, found and read,
 //! - [`language`]: their text, read into steps,
-//! - [`diagnostic`]: what is wrong with them, and where.
+//! - [`diagnostic`]: what is wrong with them, and where,
+//! - [`run`]: playing them on models, in lockstep,
+//! - [`view`]: what a network looks like, for people,
+//! - [`report`]: what came of it, as text and as JSON,
+//! - [`cli`]: the command.
 
+pub mod cli;
 pub mod diagnostic;
 pub mod language;
 pub mod paint;
+pub mod report;
+pub mod run;
 pub mod source;
+pub mod view;

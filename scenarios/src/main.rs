@@ -1,2 +1,7 @@
-//! x
-fn main() {}
+//! `netparity`: plays container networks on several models and compares them.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    netparity::cli::main()
+}

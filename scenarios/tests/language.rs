@@ -1,5 +1,11 @@
 //! What lines mean.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test that cannot go on fails"
+)]
+
 use netparity::{
     language::{Action, CommandLine, ProbeEnd, Scenario, parse},
     source::Source,

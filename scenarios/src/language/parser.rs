@@ -48,7 +48,6 @@ pub fn parse(source: &Source) -> Result<Scenario, Vec<Diagnostic>> {
         scope: Scope::default(),
         steps: Vec::new(),
         mistakes: Vec::new(),
-        daemon_was_named: false,
         veths: 0,
         place: Range::default(),
     };
@@ -91,8 +90,6 @@ struct Parser<'a> {
     scope: Scope,
     steps: Vec<Step>,
     mistakes: Vec<Mistake>,
-    /// Whether a line of the scenario's own starts the daemon.
-    daemon_was_named: bool,
     veths: u32,
     /// The line that is being read.
     place: Range<usize>,
@@ -139,6 +136,10 @@ impl Parser<'_> {
                 None => Ok(()),
             };
         };
+        let starts_daemon = first.text == "dockerd" || first.text.starts_with(dockerd::OPTIONS);
+        if self.steps.is_empty() && !starts_daemon && first.text != "engine" {
+            self.default_daemon();
+        }
         if first.text == "expect" {
             return self.expect(ahead, refused);
         }
@@ -201,11 +202,11 @@ impl Parser<'_> {
         let plain = |command| Ok(vec![CommandLine::Plain(command)]);
         match first.text.as_str() {
             "dockerd" => {
-                self.start_daemon(refused);
+                self.restart(refused);
                 plain(dockerd::read(arguments, &mut self.mistakes)?)
             }
             text if text.starts_with(dockerd::OPTIONS) => {
-                self.start_daemon(refused);
+                self.restart(refused);
                 arguments.end()?;
                 plain(dockerd::read_options(
                     self.source,
@@ -214,16 +215,6 @@ impl Parser<'_> {
                 )?)
             }
             "docker" => {
-                if !self.daemon_was_named {
-                    self.daemon_was_named = true;
-                    self.push_text(
-                        "dockerd".into(),
-                        Action::Command {
-                            command: CommandLine::Plain(Command::Daemon(DaemonConfig::default())),
-                            refusal: None,
-                        },
-                    );
-                }
                 let commands =
                     docker::read(arguments, &mut self.scope, refused, &mut self.mistakes)?;
                 Ok(commands.into_iter().map(CommandLine::Plain).collect())
@@ -251,11 +242,18 @@ impl Parser<'_> {
         }
     }
 
-    fn start_daemon(&mut self, refused: bool) {
-        self.daemon_was_named = true;
+    /// A daemon that starts ends the containers of the one before it.
+    fn restart(&mut self, refused: bool) {
         if !refused {
             self.scope.end_all();
         }
+    }
+
+    /// The daemon that a scenario finds running which does not begin with one.
+    fn default_daemon(&mut self) {
+        let command = CommandLine::Plain(Command::Daemon(DaemonConfig::default()));
+        let refusal = None;
+        self.push_text("dockerd".into(), Action::Command { command, refusal });
     }
 
     fn engine(&mut self, arguments: &mut Arguments<'_>, line: &Line<'_>) -> Result<(), Mistake> {

@@ -1,0 +1,101 @@
+//! What came of all scenarios together.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use serde::Serialize;
+
+use crate::run::{End, Record};
+
+/// What came of a scenario.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Status {
+    /// All as expected, and the same on all models.
+    Pass,
+    /// Two models parted.
+    Differ,
+    /// A model did not do what the scenario says.
+    Fail,
+    /// A model failed itself.
+    Broken,
+    /// No model could run.
+    Skip,
+}
+
+impl Status {
+    /// What came of this one.
+    pub const fn of(record: &Record) -> Self {
+        match record.played.end {
+            End::Passed => Self::Pass,
+            End::Skipped => Self::Skip,
+            End::Differs { .. } => Self::Differ,
+            End::Failed { .. } => Self::Fail,
+            End::Broken { .. } => Self::Broken,
+        }
+    }
+
+    /// The word for it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Pass => "pass",
+            Self::Differ => "differ",
+            Self::Fail => "fail",
+            Self::Broken => "broken",
+            Self::Skip => "skip",
+        }
+    }
+}
+
+/// What came of all scenarios together.
+#[derive(Clone, Debug, Default)]
+pub struct Summary {
+    /// How many came to what.
+    pub counts: BTreeMap<Status, usize>,
+    /// Models that could not run: how many scenarios went without, and why.
+    pub skipped: BTreeMap<String, (usize, String)>,
+    /// Models that could not run though they had to.
+    pub missed: Vec<String>,
+    /// How long it all took.
+    pub time: Duration,
+}
+
+/// All as expected.
+pub const PASSED: u8 = 0;
+/// A difference, or something not as expected.
+pub const DIFFERED: u8 = 1;
+/// Bad input.
+pub const BAD_INPUT: u8 = 2;
+/// A model could not run.
+pub const COULD_NOT_RUN: u8 = 3;
+
+impl Summary {
+    /// Counts one more.
+    pub fn add(&mut self, record: &Record) {
+        *self.counts.entry(Status::of(record)).or_default() += 1;
+        for (model, why) in &record.skipped {
+            let entry = self.skipped.entry(model.clone());
+            entry.or_insert_with(|| (0, why.clone())).0 += 1;
+        }
+    }
+
+    /// How many came to this.
+    pub fn count(&self, status: Status) -> usize {
+        self.counts.get(&status).copied().unwrap_or(0)
+    }
+
+    /// How many there were.
+    pub fn total(&self) -> usize {
+        self.counts.values().sum()
+    }
+
+    /// The exit status of the command.
+    pub fn exit_status(&self) -> u8 {
+        if !self.missed.is_empty() || self.count(Status::Broken) > 0 {
+            COULD_NOT_RUN
+        } else if self.count(Status::Differ) + self.count(Status::Fail) > 0 {
+            DIFFERED
+        } else {
+            PASSED
+        }
+    }
+}
