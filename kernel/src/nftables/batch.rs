@@ -5,7 +5,7 @@
 
 use netparity_core::{
     plan::RuleOp,
-    rules::{ChainRef, Policy, Rule},
+    rules::{ChainRef, Policy, Rule, Table},
 };
 
 use super::{
@@ -69,6 +69,16 @@ impl<'a> Batch<'a> {
         }
     }
 
+    /// Adds the removal of all tables.
+    pub(super) fn delete_tables(&mut self) {
+        for table in [Table::Filter, Table::Nat] {
+            if self.index.has_table(table) {
+                chain::write_delete_table(&mut self.writer, table);
+                self.index.remove_table(table);
+            }
+        }
+    }
+
     fn add(&mut self, sequence: u32, at: ChainRef, rule: &Rule, end: End) {
         rule::write_new(&mut self.writer, sequence, at, rule, end);
         self.index.add(at, rule, Id::Fresh(sequence), end);
@@ -81,7 +91,8 @@ impl<'a> Batch<'a> {
 
     /// The transaction.
     pub(super) fn finish(mut self) -> Writer {
-        self.writer.framing(NFNL_MSG_BATCH_END, NFNL_SUBSYS_NFTABLES, |_| ());
+        self.writer
+            .framing(NFNL_MSG_BATCH_END, NFNL_SUBSYS_NFTABLES, |_| ());
         self.writer
     }
 }

@@ -63,6 +63,13 @@ pub(super) fn write_table(batch: &mut Writer, sequence: u32, table: Table) {
     }
 }
 
+/// Writes a request to remove a table with all that is in it.
+pub(super) fn write_delete_table(batch: &mut Writer, table: Table) {
+    batch.message(NFT_MSG_DELTABLE, NLM_F_REQUEST, 0, |body| {
+        body.put_text(NFTA_TABLE_NAME, table_name(table));
+    });
+}
+
 /// Writes a request for a new chain; it is hooked in if it is one that is built in.
 pub(super) fn write_new(batch: &mut Writer, sequence: u32, at: ChainRef) {
     let flags = NLM_F_REQUEST | NLM_F_CREATE | NLM_F_EXCL;

@@ -56,6 +56,10 @@ impl Index {
         self.tables.contains_key(&table)
     }
 
+    pub(super) fn remove_table(&mut self, table: Table) {
+        self.tables.remove(&table);
+    }
+
     /// Every chain.
     pub(super) fn chains(&self) -> impl Iterator<Item = (ChainRef, &Rules)> {
         self.tables.iter().flat_map(|(&table, chains)| {

@@ -5,6 +5,7 @@ mod chain;
 mod expression;
 mod index;
 mod message;
+mod parts;
 mod rule;
 mod socket;
 mod uapi;
@@ -31,7 +32,7 @@ use self::{
 };
 
 /// How many questions are asked at once, so that the answers find room in the smallest receive buffer.
-const QUESTIONS: usize = 64;
+const QUESTIONS: usize = 16;
 
 /// The packet rules of one namespace.
 ///
@@ -41,6 +42,15 @@ pub(crate) struct Firewall {
     socket: Socket,
     /// Absent while it is not known to be what the kernel has.
     index: Option<Index>,
+}
+
+/// What became of a transaction that was not refused.
+enum Attempt {
+    Done,
+    /// Nothing: somebody else has changed the rules meanwhile.
+    Overtaken,
+    /// Nothing: it is more than the socket takes.
+    TooLarge,
 }
 
 /// The kernel's answer to a transaction.
@@ -81,70 +91,78 @@ impl Firewall {
     /// - `EEXIST`: the new chain is there;
     /// - `EBUSY`: the chain to be removed has rules or is jumped to;
     /// - `EINVAL`: the chain to be removed is built in;
-    /// - `EOPNOTSUPP`: a policy for a user chain, a jump to a built-in one, or masquerading
-    ///   elsewhere than on the way out of the nat table;
-    /// - `ELOOP`: a chain that jumps, by whatever way, to itself.
+    /// - `EOPNOTSUPP`: a policy for a chain that is not built in, a jump to one that is, or
+    ///   masquerading where another hook than nat's POSTROUTING leads to it;
+    /// - `EMLINK`: jumps in a circle that a hook leads to.
     pub(crate) fn apply(&mut self, ops: &[&RuleOp]) -> Result<(), (usize, Failure)> {
         if ops.is_empty() {
             return Ok(());
         }
-        while !self.attempt(ops)? {}
-        Ok(())
+        loop {
+            match self.attempt(ops)? {
+                Attempt::Done => return Ok(()),
+                Attempt::Overtaken => {}
+                Attempt::TooLarge => return self.apply_in_parts(ops),
+            }
+        }
     }
 
-    /// Whether it succeeded; if not, somebody else has changed the rules meanwhile.
-    fn attempt(&mut self, ops: &[&RuleOp]) -> Result<bool, (usize, Failure)> {
+    fn attempt(&mut self, ops: &[&RuleOp]) -> Result<Attempt, (usize, Failure)> {
         let whole = |failure| (0, failure);
         let mut index = self.current().map_err(whole)?;
         let mut batch = Batch::new(&mut index);
-        let mut forbidden = None;
-        let mut rules = 0;
-        for (at, op) in ops.iter().enumerate() {
-            // The kernel would do it.
-            if matches!(op, RuleOp::DeleteChain(chain) if chain::is_built_in(*chain)) {
-                forbidden = Some(at);
-                break;
-            }
-            rules += usize::from(matches!(op, RuleOp::Insert(..) | RuleOp::Append(..)));
+        // The kernel would remove a built-in chain. That must not come to it, but what is before
+        // it must, since that may be refused first.
+        let forbidden =
+            |op: &&RuleOp| matches!(op, RuleOp::DeleteChain(at) if chain::is_built_in(*at));
+        let forbidden = ops.iter().position(forbidden);
+        let allowed = forbidden.and_then(|at| ops.get(..at)).unwrap_or(ops);
+        for (at, op) in allowed.iter().enumerate() {
             batch.push(sequence(at), op);
         }
         let request = match forbidden {
             Some(_) => batch.trial(),
             None => batch.finish(),
         };
-        let mut answer = Answer::default();
-        self.socket
-            .exchange(request.bytes(), |message| answer.take(message))
-            .map_err(whole)?;
+        if request.bytes().len() > self.socket.room() {
+            return Ok(Attempt::TooLarge);
+        }
+        let answer = self.send(&request).map_err(whole)?;
         match (answer.refusal, forbidden) {
-            (Some((_, ERESTART)), _) => return Ok(false),
+            (Some((_, ERESTART)), _) => return Ok(Attempt::Overtaken),
             (Some((sequence, number)), _) => {
                 // A refusal of the whole comes at its end.
-                let at = (sequence as usize).checked_sub(1).unwrap_or(ops.len() - 1);
-                return Err((at, Failure::Errno(number, "change nf_tables rules")));
+                let at = place(sequence).unwrap_or(ops.len() - 1);
+                return Err((at, refusal(number)));
             }
-            (None, Some(at)) => {
-                return Err((at, Failure::Errno(EINVAL, "change nf_tables rules")));
-            }
+            (None, Some(at)) => return Err((at, refusal(EINVAL))),
             (None, None) => {}
         }
-        let generation = match answer.generation {
+        index.generation = match answer.generation {
             Some(generation) => generation,
             None => self.generation().map_err(whole)?,
         };
-        // Or else some found no room in the socket, and the index is no longer right.
-        if answer.handles.len() == rules {
-            for (sequence, handle) in answer.handles {
-                if let Some(RuleOp::Insert(at, rule) | RuleOp::Append(at, rule)) =
-                    ops.get((sequence as usize).wrapping_sub(1))
-                {
-                    index.settle(*at, rule, sequence, handle);
-                }
+        let mut fresh = 0;
+        for (sequence, handle) in &answer.handles {
+            let op = place(*sequence).and_then(|at| ops.get(at));
+            if let Some(RuleOp::Insert(at, rule) | RuleOp::Append(at, rule)) = op {
+                index.settle(*at, rule, *sequence, *handle);
+                fresh += 1;
             }
-            index.generation = generation;
+        }
+        let is_new = |op: &&&RuleOp| matches!(op, RuleOp::Insert(..) | RuleOp::Append(..));
+        // Or else some handles found no room in the socket.
+        if fresh == ops.iter().filter(is_new).count() {
             self.index = Some(index);
         }
-        Ok(true)
+        Ok(Attempt::Done)
+    }
+
+    fn send(&mut self, transaction: &Writer) -> Result<Answer, Failure> {
+        let mut answer = Answer::default();
+        self.socket
+            .exchange(transaction.bytes(), |message| answer.take(message))?;
+        Ok(answer)
     }
 
     /// The rules, as the kernel has them.
@@ -203,7 +221,7 @@ impl Firewall {
                     NLMSG_ERROR if message.error()? == ENOENT => return Ok(()),
                     _ => return Err(unexpected(message)),
                 };
-                let slot = drops.get_mut((message.sequence as usize).wrapping_sub(1));
+                let slot = place(message.sequence).and_then(|at| drops.get_mut(at));
                 match (slot, packets) {
                     (Some((_, count)), Some(packets)) => *count += packets,
                     _ => return Err(Failure::nonsense("drops that nf_tables does not count")),
@@ -349,8 +367,18 @@ fn read_generation(message: &Message<'_>) -> Result<u32, Failure> {
     generation.u32()
 }
 
+/// The sequence number of the messages about the thing at `at`.
 fn sequence(at: usize) -> u32 {
     u32::try_from(at + 1).unwrap_or(u32::MAX)
+}
+
+/// What the messages with this sequence number are about, if not about the whole.
+fn place(sequence: u32) -> Option<usize> {
+    usize::try_from(sequence).ok()?.checked_sub(1)
+}
+
+fn refusal(number: i32) -> Failure {
+    Failure::Errno(number, "change nf_tables rules")
 }
 
 fn unexpected(message: &Message<'_>) -> Failure {

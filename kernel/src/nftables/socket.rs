@@ -3,7 +3,7 @@
 use netlink_sys::{Socket as NetlinkSocket, protocols::NETLINK_NETFILTER};
 use nix::{
     errno::Errno,
-    sys::socket::{MsgFlags, recv, setsockopt, sockopt},
+    sys::socket::{MsgFlags, getsockopt, recv, setsockopt, sockopt},
 };
 use std::os::fd::AsRawFd;
 
@@ -20,6 +20,7 @@ const DATAGRAM: usize = 64 << 10;
 /// A socket that speaks for the namespace it was opened in.
 pub(super) struct Socket {
     socket: NetlinkSocket,
+    room: usize,
     datagram: Box<[u8]>,
 }
 
@@ -36,10 +37,18 @@ impl Socket {
         setsockopt(&socket, sockopt::RcvBufForce, &LIMIT)
             .or_else(|_| setsockopt(&socket, sockopt::RcvBuf, &LIMIT))
             .doing(opened)?;
+        let buffer = getsockopt(&socket, sockopt::SndBuf).doing(opened)?;
         Ok(Self {
             socket,
+            // What netlink_sendmsg (net/netlink/af_netlink.c) keeps for itself.
+            room: buffer.saturating_sub(32),
             datagram: vec![0; DATAGRAM].into_boxed_slice(),
         })
+    }
+
+    /// How many bytes can be sent at once.
+    pub(super) fn room(&self) -> usize {
+        self.room
     }
 
     /// Sends `request` and gives every message that answers it to `take`. Returns whether answers were

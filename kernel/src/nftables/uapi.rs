@@ -23,6 +23,7 @@ const fn message(number: u16) -> u16 {
 }
 
 pub(super) const NFT_MSG_NEWTABLE: u16 = message(0);
+pub(super) const NFT_MSG_DELTABLE: u16 = message(2);
 pub(super) const NFT_MSG_NEWCHAIN: u16 = message(3);
 pub(super) const NFT_MSG_GETCHAIN: u16 = message(4);
 pub(super) const NFT_MSG_DELCHAIN: u16 = message(5);
