@@ -7,6 +7,8 @@ pub struct Paint(bool);
 impl Paint {
     /// No colour.
     pub const NONE: Self = Self(false);
+    /// Colour, wherever it goes.
+    pub const ALWAYS: Self = Self(true);
 
     /// Colour for a stream that is a terminal, unless `NO_COLOR` is set.
     pub fn for_terminal(is_terminal: bool) -> Self {

@@ -25,8 +25,7 @@ fn read(text: &str) -> Scenario {
     parse(&source).unwrap_or_else(|mistakes| panic!("{}", mistakes[0]))
 }
 
-/// The commands of a scenario, less the daemon that is started for it.
-fn commands(text: &str) -> Vec<CommandLine> {
+fn all_commands(text: &str) -> Vec<CommandLine> {
     read(text)
         .steps
         .into_iter()
@@ -35,6 +34,13 @@ fn commands(text: &str) -> Vec<CommandLine> {
             _ => None,
         })
         .collect()
+}
+
+/// The commands of a scenario, less the daemon that it is started with.
+fn commands(text: &str) -> Vec<CommandLine> {
+    let mut commands = all_commands(&format!("dockerd\n{text}"));
+    commands.remove(0);
+    commands
 }
 
 fn ops(line: &str, host: &NetnsState) -> Vec<Op> {
@@ -195,18 +201,24 @@ fn docker_run_is_read_as_docker_reads_it() {
 }
 
 #[test]
-fn a_daemon_runs_before_the_first_docker_command_and_only_then() {
-    let count = |text: &str| {
-        commands(text)
-            .iter()
-            .filter(|it| matches!(it, CommandLine::Plain(Command::Daemon(_))))
-            .count()
+fn a_scenario_that_does_not_begin_with_a_daemon_finds_one_running() {
+    let is_daemon = |it: &CommandLine| matches!(it, CommandLine::Plain(Command::Daemon(_)));
+    let daemons = |text: &str| {
+        let commands = all_commands(text);
+        assert!(is_daemon(&commands[0]), "{text}");
+        commands.iter().filter(|it| is_daemon(it)).count()
     };
-    assert_eq!(count("brctl addbr br0"), 0);
-    assert_eq!(count("brctl addbr br0\ndocker run i\ndocker run i"), 1);
-    assert_eq!(count("dockerd -b=none\ndocker run i"), 1);
-    assert_eq!(count("DOCKER_OPTS='--icc=false'\ndocker run i"), 1);
-    assert_eq!(count("! dockerd -b=x\n! docker run i => Cannot connect"), 1);
+    assert_eq!(
+        daemons("engine 20.10\nifconfig docker0 down\ndocker run i"),
+        1
+    );
+    assert_eq!(daemons("brctl addbr br0\ndockerd -b=br0\ndocker run i"), 2);
+    assert_eq!(daemons("engine 20.10\ndockerd -b=none\ndocker run i"), 1);
+    assert_eq!(daemons("# x\nDOCKER_OPTS='--icc=false'\ndocker run i"), 1);
+    assert_eq!(
+        daemons("! dockerd -b=x\n! docker run i => Cannot connect"),
+        1
+    );
 }
 
 #[test]

@@ -1,0 +1,94 @@
+//! Every scenario, on the simulator alone and on the kernel beside it.
+//!
+//! This has a `main` of its own, because without root a user namespace has to be entered before
+//! the first thread starts. `NETPARITY_REQUIRE=kernel` turns the kernel's absence into a failure.
+
+#![allow(
+    clippy::print_stderr,
+    reason = "the reason for what is ignored has no other place"
+)]
+
+use std::{path::Path, process::ExitCode, sync::Arc};
+
+use libtest_mimic::{Arguments, Failed, Trial};
+use netparity::{
+    language::{Scenario, parse},
+    paint::Paint,
+    report::{Report, Status, Summary, Text},
+    run::{Keep, Machine, ModelKind, Run, run_all},
+    source,
+};
+
+fn scenarios() -> Result<Vec<Scenario>, String> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).to_owned();
+    let sources = source::read_all(&[folder]).map_err(|them| them[0].to_string())?;
+    sources
+        .iter()
+        .map(|source| parse(source).map_err(|them| them[0].to_string()))
+        .collect()
+}
+
+/// Plays one scenario; what the report says of it, unless it passes.
+fn play(scenario: &Scenario, models: &[ModelKind], machine: &Machine) -> Result<(), Failed> {
+    let scenarios = std::slice::from_ref(scenario);
+    let mut report = Text::new(scenarios, Paint::NONE);
+    let mut summary = Summary::default();
+    let mut out = Vec::new();
+    let mut written = Ok(());
+    let run = Run {
+        scenarios,
+        models,
+        machine,
+        jobs: 1,
+        keep: Keep::Shown,
+    };
+    run_all(&run, |scenario, record| {
+        summary.add(record);
+        written = report.scenario(&mut out, scenario, record);
+    });
+    written?;
+    match summary.count(Status::Pass) {
+        1 => Ok(()),
+        _ => Err(String::from_utf8_lossy(&out).into()),
+    }
+}
+
+fn main() -> ExitCode {
+    let machine = Arc::new(Machine::new(&ModelKind::ALL));
+    let arguments = Arguments::from_args();
+    let scenarios = match scenarios() {
+        Ok(scenarios) => scenarios,
+        Err(why) => {
+            eprintln!("{why}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let required = std::env::var("NETPARITY_REQUIRE").unwrap_or_default();
+    let kernel_is_required = required.split(',').any(|word| word.trim() == "kernel");
+    let lack = machine.lacks(ModelKind::Kernel);
+    if let Some(why) = lack {
+        eprintln!("the kernel is skipped: {why}");
+    }
+    let skips_kernel = lack.is_some() && !kernel_is_required;
+
+    let mut trials = Vec::new();
+    for scenario in scenarios.into_iter().map(Arc::new) {
+        for (kind, models) in [
+            ("sim", &[ModelKind::Sim][..]),
+            ("sim, kernel", &ModelKind::ALL),
+        ] {
+            let skips = models.contains(&ModelKind::Kernel) && skips_kernel;
+            let (scenario, machine) = (Arc::clone(&scenario), Arc::clone(&machine));
+            let name = scenario.name().to_owned();
+            let test = move || match machine.lacks(ModelKind::Kernel) {
+                Some(why) if models.contains(&ModelKind::Kernel) => Err(why.into()),
+                _ => play(&scenario, models, &machine),
+            };
+            let trial = Trial::test(name, test).with_kind(kind);
+            trials.push(trial.with_ignored_flag(skips));
+        }
+    }
+    let conclusion = libtest_mimic::run(&arguments, trials);
+    netparity_kernel::settle();
+    conclusion.exit_code()
+}
