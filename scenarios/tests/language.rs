@@ -17,6 +17,14 @@ use netparity_core::{
 };
 use proptest::prelude::*;
 
+macro_rules! snapshot {
+    ($name:literal, $text:expr) => {
+        insta::with_settings!({omit_expression => true}, {
+            insta::assert_snapshot!($name, $text);
+        })
+    };
+}
+
 fn read(text: &str) -> Scenario {
     let source = Source {
         path: "folder/it.scenario".into(),
@@ -91,7 +99,7 @@ fn bridge_with(addresses: &[&str]) -> NetnsState {
 
 #[test]
 fn host_tools_ask_for_what_they_ask_for() {
-    insta::assert_snapshot!(
+    snapshot!(
         "host tools",
         listed(
             &[
@@ -124,7 +132,7 @@ fn host_tools_ask_for_what_they_ask_for() {
 
 #[test]
 fn ifconfig_replaces_the_first_address_and_brings_the_link_up() {
-    insta::assert_snapshot!(
+    snapshot!(
         "on a bridge without an address",
         listed(
             &[
@@ -137,7 +145,7 @@ fn ifconfig_replaces_the_first_address_and_brings_the_link_up() {
             &bridge_with(&[])
         )
     );
-    insta::assert_snapshot!(
+    snapshot!(
         "on one with two",
         listed(
             &[
@@ -187,7 +195,7 @@ fn docker_run_is_read_as_docker_reads_it() {
         "docker run -itd --rm=true --name=web --net host --expose 80 --expose=90-92/udp \\\n \
          -e A=1 -eB=2 --env 'C=a b' -h here --mac-address 02-42-AC-11-00-02 ubuntu bash -c 'echo --name x'",
     );
-    insta::assert_debug_snapshot!(spec);
+    snapshot!("docker run", format!("{spec:#?}"));
     assert_eq!(run("docker run ubuntu").name, None);
     let mode = |word: &str| {
         run(&format!(

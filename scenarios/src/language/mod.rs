@@ -16,6 +16,7 @@ mod lexer;
 mod mistake;
 mod observe;
 mod parser;
+mod probe;
 mod route;
 mod scope;
 mod step;

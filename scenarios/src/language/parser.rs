@@ -15,6 +15,7 @@ use super::{
     arguments::Arguments,
     docker, dockerd, host_tool,
     lexer::{self, Lexer, Word},
+    probe,
     scope::Scope,
     value,
 };
@@ -315,7 +316,7 @@ impl Parser<'_> {
         let target = arguments.require("where to")?;
         let end = self.probe_end(line, &kind.text)?;
         let may_be_unknown = end == ProbeEnd::Verdict(Verdict::NoName);
-        let (host, payload) = payload(kind, target)?;
+        let (host, payload) = probe::payload(kind, target)?;
         let mut probe = Probe {
             from,
             to: self.destination(&host, may_be_unknown)?,
@@ -331,7 +332,7 @@ impl Parser<'_> {
                     Mistake::in_word(word, "an arp probe with options").expected("arp takes none")
                 );
             }
-            option(&mut probe, word)?;
+            probe::option(&mut probe, word)?;
         }
         self.push(Action::Probe { probe, end });
         Ok(())
@@ -342,7 +343,11 @@ impl Parser<'_> {
             (None, false) => Ok(ProbeEnd::Any),
             (None, true) => Ok(ProbeEnd::Refusal(String::new())),
             (Some(arrow), true) => Ok(ProbeEnd::Refusal(refusal_text(arrow)?)),
-            (Some(arrow), false) => verdict(arrow, kind).map(ProbeEnd::Verdict),
+            (Some(arrow), false) => match &arrow.text {
+                Some(word) => probe::verdict(word, kind).map(ProbeEnd::Verdict),
+                None => Err(Mistake::in_word(&arrow.word, "nothing behind =>")
+                    .expected("expected a verdict, such as open or dropped")),
+            },
         }
     }
 
@@ -398,88 +403,6 @@ fn refusal_text(arrow: &Arrow) -> Result<String, Mistake> {
             Mistake::in_word(&arrow.word, "nothing behind =>")
                 .expected("expected the words of the refusal, or no => for any")
         })
-}
-
-/// The verdict behind `=>`, one that a probe of this kind can have.
-fn verdict(arrow: &Arrow, kind: &str) -> Result<Verdict, Mistake> {
-    let all = Verdict::ALL.map(|(text, _)| text);
-    let Some(word) = &arrow.text else {
-        return Err(Mistake::in_word(&arrow.word, "nothing behind =>")
-            .expected(format!("expected one of {}", all.join(", "))));
-    };
-    let verdict = word
-        .text
-        .parse()
-        .map_err(|_| Mistake::unknown(word, "verdict", all))?;
-    let never = |instead: &str| {
-        Err(
-            Mistake::in_word(word, format!("{kind} never ends in {verdict}"))
-                .expected(format!("perhaps {instead}")),
-        )
-    };
-    match (kind, verdict) {
-        ("tcp", Verdict::Reply) => never("open"),
-        ("udp", Verdict::Open) => never("reply"),
-        ("udp", Verdict::Refused) => never("unreachable:port"),
-        ("icmp" | "arp", Verdict::Open | Verdict::Refused) => never("reply"),
-        _ => Ok(verdict),
-    }
-}
-
-fn payload(kind: &Word, target: &Word) -> Result<(Word, Payload), Mistake> {
-    let with_port = || match target.split_once(':') {
-        Some((host, port)) if !host.text.is_empty() => Ok((host, value::port_number(&port)?)),
-        _ => Err(
-            Mistake::in_word(target, format!("no port: {}", target.text)).expected(format!(
-                "expected {}:PORT",
-                target.text.trim_end_matches(':')
-            )),
-        ),
-    };
-    let without_port = || match target.split_once(':') {
-        Some((_, port)) => Err(Mistake::in_word(
-            &port,
-            format!("a port, which {} does not have", kind.text),
-        )
-        .expected("expected only a name or an address")),
-        None => Ok(target.clone()),
-    };
-    match kind.text.as_str() {
-        "tcp" => with_port().map(|(host, port)| (host, Payload::Tcp(port))),
-        "udp" => with_port().map(|(host, port)| (host, Payload::Udp(port))),
-        "icmp" => without_port().map(|host| (host, Payload::Icmp)),
-        "arp" => without_port().map(|host| (host, Payload::Arp)),
-        _ => Err(Mistake::unknown(
-            kind,
-            "protocol",
-            ["tcp", "udp", "icmp", "arp"],
-        )),
-    }
-}
-
-fn option(probe: &mut Probe, word: &Word) -> Result<(), Mistake> {
-    let known = ["sport", "ttl", "size", "df"];
-    let Some((key, text)) = word.split_once('=') else {
-        return match word.text.as_str() {
-            "df" => {
-                probe.dont_fragment = true;
-                Ok(())
-            }
-            "sport" | "ttl" | "size" => Err(Mistake::in_word(word, "no value")
-                .expected(format!("expected {}=NUMBER", word.text))),
-            _ => Err(Mistake::unknown(word, "probe option", known)),
-        };
-    };
-    match key.text.as_str() {
-        "sport" => probe.source_port = Some(value::port_number(&text)?),
-        "ttl" => probe.ttl = Some(value::number(&text, "ttl", 1..=u8::MAX)?),
-        "size" => {
-            let sizes = probe.payload.least_size()..=u16::MAX;
-            probe.size = Some(value::number(&text, "size", sizes)?);
-        }
-        _ => return Err(Mistake::unknown(&key, "probe option", known)),
-    }
-    Ok(())
 }
 
 fn listening_port(word: &Word) -> Result<Port, Mistake> {
