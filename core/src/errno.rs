@@ -41,6 +41,7 @@ errnos! {
     EEXIST = 17, "File exists";
     ENODEV = 19, "No such device";
     EINVAL = 22, "Invalid argument";
+    EMLINK = 31, "Too many links";
     ERANGE = 34, "Numerical result out of range";
     ELOOP = 40, "Too many levels of symbolic links";
     EXFULL = 54, "Exchange full";
