@@ -108,3 +108,47 @@ fn place(op: &RuleOp) -> ChainRef {
         | RuleOp::Delete(at, _) => *at,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use netparity_core::rules::{ChainName, Target};
+
+    use super::{super::message::Messages, *};
+
+    const FORWARD: ChainRef = ChainRef::filter(ChainName::Forward);
+
+    /// Kinds and sequence numbers of the messages of a transaction of `ops`.
+    fn messages(index: &mut Index, ops: &[RuleOp]) -> Vec<(u16, u32)> {
+        let mut batch = Batch::new(index);
+        for (sequence, op) in (1..).zip(ops) {
+            batch.push(sequence, op);
+        }
+        let writer = batch.finish();
+        Messages(writer.bytes())
+            .map(|message| message.map(|it| (it.kind, it.sequence)).unwrap())
+            .collect()
+    }
+
+    #[test]
+    fn the_first_operation_on_a_table_makes_it_with_its_chains() {
+        let append = RuleOp::Append(FORWARD, Rule::new(Target::Accept));
+        let mut index = Index::new(1);
+        let begin = (NFNL_MSG_BATCH_BEGIN, 0);
+        let end = (NFNL_MSG_BATCH_END, 0);
+        assert_eq!(
+            messages(&mut index, &[append.clone(), append.clone()]),
+            [
+                begin,
+                (NFT_MSG_NEWTABLE, 1),
+                (NFT_MSG_NEWCHAIN, 1),
+                (NFT_MSG_NEWCHAIN, 1),
+                (NFT_MSG_NEWCHAIN, 1),
+                (NFT_MSG_NEWRULE, 1),
+                (NFT_MSG_NEWRULE, 2),
+                end
+            ]
+        );
+        let appended = messages(&mut index, std::slice::from_ref(&append));
+        assert_eq!(appended, [begin, (NFT_MSG_NEWRULE, 1), end]);
+    }
+}

@@ -142,3 +142,55 @@ impl Index {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::{collection::vec, prelude::*};
+
+    use super::*;
+
+    const AT: ChainRef = ChainRef::filter(ChainName::Forward);
+
+    proptest! {
+        /// `steps`: which of three rules, and to add it at the head, at the tail or take it.
+        #[test]
+        fn the_first_of_equal_rules_is_taken(steps in vec((0..3usize, 0..3), 0..40)) {
+            let rules = [Target::Accept, Target::Drop, Target::Return].map(Rule::new);
+            let mut index = Index::new(1);
+            index.add_chain(AT, Policy::Accept);
+            let mut chain = Vec::new();
+            for (handle, (which, step)) in (1..).zip(steps) {
+                let id = Id::Handle(handle);
+                match step {
+                    0 => {
+                        index.add(AT, &rules[which], id, End::Head);
+                        chain.insert(0, (which, id));
+                    }
+                    1 => {
+                        index.add(AT, &rules[which], id, End::Tail);
+                        chain.push((which, id));
+                    }
+                    _ => {
+                        let first = chain.iter().position(|(rule, _)| *rule == which);
+                        let first = first.map(|at| chain.remove(at).1);
+                        prop_assert_eq!(index.take(AT, &rules[which]), first);
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_fresh_rule_gets_its_handle_unless_it_is_gone() {
+        let rule = Rule::new(Target::Drop);
+        let mut index = Index::new(1);
+        index.add_chain(AT, Policy::Accept);
+        index.add(AT, &rule, Id::Fresh(1), End::Tail);
+        index.add(AT, &rule, Id::Fresh(2), End::Head);
+        assert_eq!(index.take(AT, &rule), Some(Id::Fresh(2)));
+        index.settle(AT, &rule, 2, 20);
+        index.settle(AT, &rule, 1, 10);
+        assert_eq!(index.take(AT, &rule), Some(Id::Handle(10)));
+        assert_eq!(index.take(AT, &rule), None);
+    }
+}

@@ -237,3 +237,52 @@ fn split_attribute<'a>(bytes: &mut &'a [u8]) -> Option<(u16, Value<'a>)> {
     *bytes = bytes.get(align(length)..).unwrap_or_default();
     Some((u16::from_ne_bytes([k0, k1]) & KIND, Value(value)))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn written() -> Writer {
+        let mut writer = Writer::default();
+        writer.message(0xa06, NLM_F_REQUEST, 7, |body| {
+            body.put_text(1, "filter");
+            body.nest(4, |list| list.put_u64(2, 1 << 40));
+            body.put(5, &[1, 2, 3]);
+        });
+        writer
+    }
+
+    #[test]
+    fn attributes_are_read_as_they_were_written() {
+        let writer = written();
+        let messages: Vec<_> = Messages(writer.bytes()).map(Result::unwrap).collect();
+        let [message] = messages[..] else {
+            panic!("{} messages", messages.len());
+        };
+        assert_eq!((message.kind, message.sequence), (0xa06, 7));
+        let [name, list, bytes] = message.attributes().need([1, 4, 5]).unwrap();
+        assert_eq!(name.text().unwrap(), "filter");
+        assert_eq!(bytes.0, [1, 2, 3]);
+        let [number] = list.nested().need([2]).unwrap();
+        assert_eq!(number.u64().unwrap(), 1 << 40);
+        assert!(number.u32().is_err());
+        assert!(message.attributes().need([9]).is_err());
+    }
+
+    #[test]
+    fn what_is_cut_short_is_an_error_and_the_end() {
+        let writer = written();
+        let whole = writer.bytes().len();
+        for length in 1..whole {
+            let mut messages = Messages(&writer.bytes()[..length]);
+            assert!(
+                messages.next().unwrap().is_err(),
+                "{length} of {whole} bytes"
+            );
+            assert!(messages.next().is_none());
+        }
+        let mut attributes = Attributes(&[12, 0, 1, 0, 0]);
+        assert!(attributes.next().unwrap().is_err());
+        assert!(attributes.next().is_none());
+    }
+}

@@ -273,10 +273,11 @@ fn read_match(load: Load, mask: Option<&[u8]>, equal: bool, data: &[u8]) -> Opti
 fn read_net(mask: Option<&[u8]>, data: &[u8]) -> Option<Ipv4Net> {
     let octets = |bytes: &[u8]| <[u8; 4]>::try_from(bytes).ok().map(Ipv4Addr::from);
     let address = octets(data)?;
-    match mask {
-        Some(mask) => Ipv4Net::with_netmask(address, octets(mask)?).ok(),
-        None => Some(address.into()),
-    }
+    let net = match mask {
+        Some(mask) => Ipv4Net::with_netmask(address, octets(mask)?).ok()?,
+        None => address.into(),
+    };
+    (net.network() == address).then_some(net)
 }
 
 fn read_name(data: &[u8]) -> Option<LinkName> {
@@ -293,4 +294,152 @@ fn read_protocol(data: &[u8]) -> Option<Protocol> {
 
 fn read_port(data: &[u8]) -> Option<u16> {
     data.try_into().ok().map(u16::from_be_bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use netparity_core::rules::ChainName;
+    use proptest::{collection::vec, prelude::*, sample::select};
+
+    use super::*;
+
+    fn net() -> impl Strategy<Value = Ipv4Net> {
+        (any::<u32>(), 0..=32u8).prop_map(|(address, length)| {
+            let net = Ipv4Net::new(Ipv4Addr::from(address), length).unwrap();
+            net.trunc()
+        })
+    }
+
+    fn link() -> impl Strategy<Value = LinkName> {
+        "[a-zé0-9.-]{1,15}".prop_filter_map("not a link's name", |name| name.parse().ok())
+    }
+
+    fn field() -> impl Strategy<Value = Field> {
+        let protocols = vec![Protocol::Tcp, Protocol::Udp, Protocol::Sctp];
+        prop_oneof![
+            net().prop_map(Field::Source),
+            net().prop_map(Field::Destination),
+            link().prop_map(Field::In),
+            link().prop_map(Field::Out),
+            select(protocols).prop_map(Field::Protocol),
+            any::<u16>().prop_map(Field::SourcePort),
+            any::<u16>().prop_map(Field::DestinationPort),
+            Just(Field::Established),
+            Just(Field::SourceIsLocal),
+            Just(Field::DestinationIsLocal),
+        ]
+    }
+
+    fn target() -> impl Strategy<Value = Target> {
+        prop_oneof![
+            Just(Target::Accept),
+            Just(Target::Drop),
+            Just(Target::Return),
+            Just(Target::Masquerade),
+            select(ChainName::ALL.to_vec()).prop_map(Target::Jump),
+        ]
+    }
+
+    fn rule() -> impl Strategy<Value = Rule> {
+        (target(), vec((field(), any::<bool>()), 0..8)).prop_map(|(target, fields)| {
+            let start = Rule::new(target);
+            fields.into_iter().fold(start, |rule, (field, negated)| {
+                if negated {
+                    rule.unless(field)
+                } else {
+                    rule.when(field)
+                }
+            })
+        })
+    }
+
+    fn list_of(write: impl FnOnce(&mut Writer)) -> Writer {
+        let mut list = Writer::default();
+        write(&mut list);
+        list
+    }
+
+    fn is_refused(expressions: &[Expression<'_>]) -> bool {
+        let list = list_of(|list| expressions.iter().for_each(|item| item.write(list)));
+        read_list(Value(list.bytes())).is_err()
+    }
+
+    proptest! {
+        #[test]
+        fn a_rule_is_read_as_it_was_written(rule in rule()) {
+            let list = list_of(|list| write_list(list, &rule));
+            let packets = (rule.target() == Target::Drop).then_some(0);
+            prop_assert_eq!(read_list(Value(list.bytes())).unwrap(), (rule, packets));
+        }
+
+        #[test]
+        fn a_garbled_rule_is_refused_or_another_rule(
+            rule in rule(),
+            cut in any::<prop::sample::Index>(),
+            garble in vec((any::<prop::sample::Index>(), any::<u8>()), 0..4),
+        ) {
+            let list = list_of(|list| write_list(list, &rule));
+            let mut bytes = list.bytes().to_vec();
+            for (at, byte) in garble {
+                *at.get_mut(&mut bytes) = byte;
+            }
+            bytes.truncate(cut.index(bytes.len() + 1));
+            if let Ok((read, _)) = read_list(Value(&bytes)) {
+                let again = list_of(|list| write_list(list, &read));
+                prop_assert_eq!(read_list(Value(again.bytes())).unwrap().0, read);
+            }
+        }
+    }
+
+    #[test]
+    fn a_rule_counts_if_and_only_if_it_drops() {
+        let counter = Expression::Counter { packets: 7 };
+        let verdict = Expression::Verdict;
+        let list = [counter, verdict(Verdict::Drop)];
+        let list = list_of(|bytes| list.iter().for_each(|item| item.write(bytes)));
+        let (rule, packets) = read_list(Value(list.bytes())).unwrap();
+        assert_eq!((rule, packets), (Rule::new(Target::Drop), Some(7)));
+        assert!(is_refused(&[verdict(Verdict::Drop)]));
+        assert!(is_refused(&[counter, verdict(Verdict::Accept)]));
+        assert!(is_refused(&[counter, counter, verdict(Verdict::Drop)]));
+    }
+
+    #[test]
+    fn rules_that_others_wrote_are_refused() {
+        let accept = Expression::Verdict(Verdict::Accept);
+        let compare = |data| Expression::Compare { equal: true, data };
+        let state = Expression::Load(Load::ConnectionState);
+        assert!(!is_refused(&[accept]));
+        assert!(is_refused(&[]), "no verdict");
+        assert!(is_refused(&[accept, accept]), "steps behind the verdict");
+        assert!(is_refused(&[compare(&[6]), accept]), "nothing loaded");
+        assert!(
+            is_refused(&[Expression::Load(PROTOCOL), accept]),
+            "nothing asked"
+        );
+        let icmp = [Expression::Load(PROTOCOL), compare(&[1]), accept];
+        assert!(is_refused(&icmp), "a protocol without ports");
+        let new = [
+            state,
+            Expression::Mask(&[8, 0, 0, 0]),
+            compare(&[0; 4]),
+            accept,
+        ];
+        assert!(is_refused(&new), "another state");
+        let holes = [
+            Expression::Load(SOURCE),
+            Expression::Mask(&[255, 0, 255, 0]),
+            compare(&[10, 0, 1, 0]),
+            accept,
+        ];
+        assert!(is_refused(&holes), "a mask that is no prefix");
+        let log = list_of(|list| {
+            list.nest(NFTA_LIST_ELEM, |element| {
+                element.put_text(NFTA_EXPR_NAME, "log")
+            });
+            accept.write(list);
+        });
+        let failure = read_list(Value(log.bytes())).unwrap_err();
+        assert_eq!(failure.to_string(), "unknown use of nf_tables' log");
+    }
 }
