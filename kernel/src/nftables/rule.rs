@@ -32,8 +32,9 @@ pub(super) enum End {
 /// `IFNAMSIZ`, which is how much an interface's name takes of the register.
 const NAME: usize = 16;
 
-const SOURCE: Load = network_header(12);
-const DESTINATION: Load = network_header(16);
+const FRAGMENT: Load = network_header(6, 2);
+const SOURCE: Load = network_header(12, 4);
+const DESTINATION: Load = network_header(16, 4);
 const SOURCE_PORT: Load = transport_header(0);
 const DESTINATION_PORT: Load = transport_header(2);
 const IN: Load = Load::Meta(NFT_META_IIFNAME);
@@ -42,14 +43,16 @@ const PROTOCOL: Load = Load::Meta(NFT_META_L4PROTO);
 const SOURCE_TYPE: Load = Load::AddressType(NFTA_FIB_F_SADDR);
 const DESTINATION_TYPE: Load = Load::AddressType(NFTA_FIB_F_DADDR);
 
+/// The bits of [`FRAGMENT`] that are 0 where the transport header is.
+const FRAGMENT_OFFSET: [u8; 2] = [0x1f, 0xff];
 const LOCAL: [u8; 4] = RTN_LOCAL.to_ne_bytes();
 const ESTABLISHED: [u8; 4] = NF_CT_STATE_ESTABLISHED_RELATED.to_ne_bytes();
 
-const fn network_header(offset: u32) -> Load {
+const fn network_header(offset: u32, length: u32) -> Load {
     Load::Payload {
         base: NFT_PAYLOAD_NETWORK_HEADER,
         offset,
-        length: 4,
+        length,
     }
 }
 
@@ -111,7 +114,12 @@ fn write_id(body: &mut Writer, id: Id) {
 }
 
 fn write_list(list: &mut Writer, rule: &Rule) {
+    let mut whole = false;
     for item in rule.matches() {
+        if is_port(item.field) && !whole {
+            write_not_fragment(list);
+            whole = true;
+        }
         write_match(list, item);
     }
     let verdict = match rule.target() {
@@ -125,6 +133,20 @@ fn write_list(list: &mut Writer, rule: &Rule) {
         Target::Masquerade => Verdict::Masquerade,
     };
     Expression::Verdict(verdict).write(list);
+}
+
+fn is_port(field: Field) -> bool {
+    matches!(field, Field::SourcePort(_) | Field::DestinationPort(_))
+}
+
+/// A fragment but the first has no ports, and iptables' port matches (`net/netfilter/xt_tcpudp.c`)
+/// hold for none, negated or not. nf_tables reads ports from whatever is there
+/// (`nft_payload_fast_eval`).
+fn write_not_fragment(list: &mut Writer) {
+    Expression::Load(FRAGMENT).write(list);
+    Expression::Mask(&FRAGMENT_OFFSET).write(list);
+    let (equal, data) = (true, &[0; 2]);
+    Expression::Compare { equal, data }.write(list);
 }
 
 fn write_match(list: &mut Writer, item: &Match) {
@@ -202,6 +224,7 @@ pub(super) fn read_handle(message: &Message<'_>) -> Result<u64, Failure> {
 /// Reads a list of expressions: a rule and how many packets it took, if it drops.
 fn read_list(list: Value<'_>) -> Result<(Rule, Option<u64>), Failure> {
     let mut matches = Vec::new();
+    let mut whole = false;
     let mut packets = None;
     let mut expressions = expression::read(list);
     let unknown = || Failure::nonsense("a rule that this crate did not write");
@@ -216,7 +239,14 @@ fn read_list(list: Value<'_>) -> Result<(Rule, Option<u64>), Failure> {
                 let Expression::Compare { equal, data } = compare else {
                     return Err(unknown());
                 };
-                matches.push(read_match(load, mask, equal, data).ok_or_else(unknown)?);
+                match (load, mask) {
+                    (FRAGMENT, Some(mask))
+                        if mask == FRAGMENT_OFFSET && equal && data == [0; 2] =>
+                    {
+                        whole = true;
+                    }
+                    _ => matches.push(read_match(load, mask, equal, data).ok_or_else(unknown)?),
+                }
             }
             Expression::Counter { packets: count } if packets.is_none() => packets = Some(count),
             Expression::Verdict(verdict) => break verdict,
@@ -237,7 +267,7 @@ fn read_list(list: Value<'_>) -> Result<(Rule, Option<u64>), Failure> {
         (Verdict::Masquerade, None) => Target::Masquerade,
         _ => return Err(unknown()),
     };
-    if expressions.next().is_some() {
+    if expressions.next().is_some() || matches.iter().any(|item| is_port(item.field)) != whole {
         return Err(unknown());
     }
     let mut rule = Rule::new(target);
@@ -419,6 +449,8 @@ mod tests {
         );
         let icmp = [Expression::Load(PROTOCOL), compare(&[1]), accept];
         assert!(is_refused(&icmp), "a protocol without ports");
+        let ports = [Expression::Load(SOURCE_PORT), compare(&[0, 1]), accept];
+        assert!(is_refused(&ports), "ports of fragments");
         let new = [
             state,
             Expression::Mask(&[8, 0, 0, 0]),
