@@ -1,1 +1,149 @@
-//! x
+//! Linux as a data plane: private namespaces, netlink, nf_tables and packet sockets.
+//!
+//! Call [`enter`] first thing in `main`; what it returns opens a [`Kernel`] on any thread. Every
+//! `Kernel` is a network of its own, made of namespaces that only its file descriptors keep
+//! alive: the machine's own network is never touched, and nothing outlives the process.
+
+mod access;
+mod addresses;
+mod carry;
+mod checksum;
+mod counters;
+mod drops;
+mod error;
+mod fence;
+mod links;
+mod listener;
+mod namespace;
+mod neighbours;
+mod netlink;
+mod nftables;
+mod order;
+mod probe;
+mod rollback;
+mod routes;
+mod sender;
+mod settle;
+mod snapshot;
+mod sockets;
+mod stations;
+mod sys;
+mod sysctl;
+mod tap;
+mod watch;
+
+pub use access::{Access, Unavailable, enter};
+pub use settle::settle;
+
+use std::sync::Arc;
+
+use netparity_core::{
+    model::{Dataplane, DataplaneError},
+    name::Netns,
+    plan::{LinkChange, Plan},
+    probe::Shot,
+    snapshot::Snapshot,
+    trace::Sighting,
+};
+use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags};
+use tokio::runtime::{Builder, Runtime};
+
+use crate::{
+    counters::Counter,
+    drops::RuleCounts,
+    error::{Doing, Failure},
+    fence::Fence,
+    links::Links,
+    namespace::{Namespace, Namespaces},
+    nftables::Firewall,
+    probe::Room,
+    stations::Stations,
+    watch::Source,
+};
+
+/// A private network of Linux namespaces: one that is the host, and those that plans make.
+///
+/// It drives a tokio runtime of its own, and so cannot be used from within another.
+pub struct Kernel {
+    access: Access,
+    runtime: Arc<Runtime>,
+    namespaces: Namespaces,
+    firewall: Firewall,
+    /// Waits for taps, servers and the fence.
+    watch: Epoll,
+    fence: Fence,
+    room: Room,
+    stations: Stations,
+    rule_counts: RuleCounts,
+    martians: Counter,
+}
+
+impl Kernel {
+    /// A host with nothing but its loopback interface, which is up.
+    ///
+    /// # Errors
+    ///
+    /// [`Unavailable`] where the kernel refuses another namespace.
+    pub fn new(access: &Access) -> Result<Self, Unavailable> {
+        Self::open(access).map_err(|failure| Unavailable::new(failure.to_string()))
+    }
+
+    fn open(access: &Access) -> Result<Self, Failure> {
+        let runtime = Builder::new_current_thread().enable_io().build();
+        let runtime = Arc::new(runtime.doing("start runtime")?);
+        let mut host = Namespace::new(Netns::Host, &runtime, access.settings())?;
+        let up = links::change(Links::LOOPBACK, LinkChange::Up(true), None);
+        host.netlink.one(up)?;
+        let firewall = host.inside(Firewall::open)?;
+        let mut martians = host.inside(|| Counter::open(counters::MARTIAN))?;
+        // It counts for the whole machine.
+        martians.growth()?;
+        let watch = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC).doing("open epoll")?;
+        let fence = Fence::open(access.quiet_netns())?;
+        let mut kernel = Self {
+            access: access.clone(),
+            runtime,
+            namespaces: Namespaces::default(),
+            firewall,
+            watch,
+            fence,
+            room: Room::new(),
+            stations: Stations::default(),
+            rule_counts: RuleCounts::default(),
+            martians,
+        };
+        let event = EpollEvent::new(EpollFlags::EPOLLIN, Source::Fence.token());
+        kernel
+            .watch
+            .add(&kernel.fence, event)
+            .doing("watch fence")?;
+        kernel.adopt(host)?;
+        Ok(kernel)
+    }
+}
+
+impl Dataplane for Kernel {
+    fn name(&self) -> &str {
+        "kernel"
+    }
+
+    fn execute(&mut self, plan: &Plan) -> Result<(), DataplaneError> {
+        self.carry_out(plan)
+    }
+
+    fn probe(&mut self, shot: &Shot) -> Result<Sighting, DataplaneError> {
+        self.sight(shot).map_err(Failure::broken)
+    }
+
+    fn snapshot(&mut self) -> Result<Snapshot, DataplaneError> {
+        self.look().map_err(Failure::broken)
+    }
+}
+
+impl Drop for Kernel {
+    fn drop(&mut self) {
+        for namespace in self.namespaces.drain() {
+            namespace.close();
+        }
+    }
+}

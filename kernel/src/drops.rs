@@ -1,0 +1,254 @@
+//! Where a probe or an answer to it was dropped, by the counters of what dropped it.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::Ipv4Addr,
+    os::fd::OwnedFd,
+};
+
+use ipnet::Ipv4Net;
+use netparity_core::{
+    snapshot::LinkKind,
+    trace::{Direction, Drop, DropCause},
+};
+use pnet::packet::ipv4::Ipv4Packet;
+
+use crate::{
+    Kernel, addresses,
+    counters::{self, Counter},
+    error::Failure,
+    links::{Link, Place},
+    namespace::{Namespaces, Slot},
+    nftables::Firewall,
+    tap::Seen,
+};
+
+/// What rules and policies had dropped before the probe.
+#[derive(Default)]
+pub(crate) struct RuleCounts {
+    counts: Option<BTreeMap<DropCause, u64>>,
+}
+
+impl RuleCounts {
+    /// The rules have changed.
+    pub(crate) fn forget(&mut self) {
+        self.counts = None;
+    }
+
+    /// Sees to it that there is something to compare with.
+    pub(crate) fn know(&mut self, firewall: &mut Firewall) -> Result<(), Failure> {
+        if self.counts.is_none() {
+            self.counts = Some(firewall.drops()?.into_iter().collect());
+        }
+        Ok(())
+    }
+
+    /// What has dropped something since, and how often.
+    fn growth(&mut self, firewall: &mut Firewall) -> Result<Vec<(DropCause, u64)>, Failure> {
+        let now: BTreeMap<DropCause, u64> = firewall.drops()?.into_iter().collect();
+        let before = self.counts.take().unwrap_or_default();
+        let grown = now.iter().filter_map(|(cause, count)| {
+            let more = count.saturating_sub(before.get(cause).copied().unwrap_or(0));
+            (more > 0).then(|| (cause.clone(), more))
+        });
+        let grown = grown.collect();
+        self.counts = Some(now);
+        Ok(grown)
+    }
+}
+
+/// Counters of a namespace, each opened when it is first needed.
+#[derive(Default)]
+pub(crate) struct Suspects {
+    not_forwarded: Option<Counter>,
+    reverse_path: Option<Counter>,
+}
+
+impl Suspects {
+    pub(crate) fn into_descriptors(self) -> impl Iterator<Item = OwnedFd> {
+        let counters = [self.not_forwarded, self.reverse_path];
+        counters.into_iter().flatten().map(OwnedFd::from)
+    }
+}
+
+/// What a namespace may have dropped, from what was seen to come in.
+#[derive(Default)]
+struct Suspicion {
+    not_forwarded: bool,
+    martian: bool,
+    reverse_path: bool,
+}
+
+impl Kernel {
+    /// What was dropped of these frames. They decide which counters are worth asking; that
+    /// something was dropped only a counter says, save for frames too long for a bridge's port,
+    /// which the kernel does not count.
+    pub(crate) fn drops(
+        &mut self,
+        seen: &[(Slot, Seen)],
+        sender: Slot,
+    ) -> Result<Vec<Drop>, Failure> {
+        let mut drops = BTreeSet::new();
+        let slots: BTreeSet<Slot> = seen.iter().map(|(slot, _)| *slot).collect();
+        let mut by_rules = 0;
+        if sender == Namespaces::HOST || slots.contains(&Namespaces::HOST) {
+            let netns = netparity_core::name::Netns::Host;
+            for (cause, count) in self.rule_counts.growth(&mut self.firewall)? {
+                by_rules += count;
+                let netns = netns.clone();
+                drops.insert(Drop { netns, cause });
+            }
+        }
+        for slot in slots {
+            let suspicion = self.suspect(slot, seen)?;
+            for cause in self.confirm(slot, &suspicion)? {
+                let netns = self.namespaces.get_mut(slot)?.name.clone();
+                drops.insert(Drop { netns, cause });
+            }
+        }
+        for (slot, cause) in self.too_long(seen, by_rules) {
+            let netns = self.namespaces.get_mut(slot)?.name.clone();
+            drops.insert(Drop { netns, cause });
+        }
+        Ok(drops.into_iter().collect())
+    }
+
+    fn suspect(&mut self, slot: Slot, seen: &[(Slot, Seen)]) -> Result<Suspicion, Failure> {
+        let mut suspicion = Suspicion::default();
+        for (_, frame) in seen.iter().filter(|(at, _)| *at == slot) {
+            let place = Place {
+                slot,
+                index: frame.link,
+            };
+            let for_stack = frame.direction == Direction::In && frame.to_link;
+            let Some(packet) = netparity_core::frame::ipv4_of(&frame.frame).filter(|_| for_stack)
+            else {
+                continue;
+            };
+            let is_end = |link: &Link| link.kind != LinkKind::Loopback && link.master.is_none();
+            if !self.stations.link(place).is_some_and(is_end) {
+                continue;
+            }
+            let namespace = self.namespaces.get_mut(slot)?;
+            let (forwards, filters) = (namespace.forwards, namespace.filters_reverse_path);
+            let own = namespace.own_addresses()?;
+            let (source, destination) = (packet.get_source(), packet.get_destination());
+            suspicion.martian |= is_martian(source, own);
+            let foreign = !addresses::is_local(destination, own);
+            suspicion.not_forwarded |= foreign && !forwards;
+            suspicion.reverse_path |= filters;
+        }
+        Ok(suspicion)
+    }
+
+    fn confirm(&mut self, slot: Slot, suspicion: &Suspicion) -> Result<Vec<DropCause>, Failure> {
+        let mut causes = Vec::new();
+        if suspicion.martian && self.martians.growth()? > 0 {
+            causes.push(DropCause::Source);
+        }
+        let namespace = self.namespaces.get_mut(slot)?;
+        if suspicion.reverse_path
+            && namespace.growth(counters::REVERSE_PATH, |them| &mut them.reverse_path)? > 0
+        {
+            causes.push(DropCause::Source);
+        }
+        if suspicion.not_forwarded
+            && namespace.growth(counters::NOT_FORWARDED, |them| &mut them.not_forwarded)? > 0
+        {
+            causes.push(DropCause::NotForwarding);
+        }
+        Ok(causes)
+    }
+
+    /// Bridged packets that came in by one port and did not leave by the one they should have,
+    /// which takes only shorter ones (`is_skb_forwardable`), beyond those that rules account for.
+    fn too_long(&self, seen: &[(Slot, Seen)], by_rules: u64) -> BTreeSet<(Slot, DropCause)> {
+        let mut lost = Vec::new();
+        for (slot, frame) in seen {
+            let place = Place {
+                slot: *slot,
+                index: frame.link,
+            };
+            let Some(link) = self.stations.link(place) else {
+                continue;
+            };
+            let bridge = match (link.kind, frame.direction) {
+                (LinkKind::Bridge, Direction::Out) => link.index,
+                (_, Direction::In) => match link.master {
+                    Some(master) => master,
+                    None => continue,
+                },
+                _ => continue,
+            };
+            let Some(packet) = netparity_core::frame::ipv4_of(&frame.frame) else {
+                continue;
+            };
+            lost.extend(self.ports_missed(*slot, bridge, frame, &packet, seen));
+        }
+        if lost.len() as u64 <= by_rules {
+            return BTreeSet::new();
+        }
+        lost.into_iter().collect()
+    }
+
+    fn ports_missed(
+        &self,
+        slot: Slot,
+        bridge: u32,
+        frame: &Seen,
+        packet: &Ipv4Packet<'_>,
+        seen: &[(Slot, Seen)],
+    ) -> Vec<(Slot, DropCause)> {
+        let length = u32::from(packet.get_total_length());
+        let left_by = |port: u32| {
+            seen.iter().any(|(at, other)| {
+                *at == slot
+                    && other.link == port
+                    && other.direction == Direction::Out
+                    && netparity_core::frame::ipv4_of(&other.frame)
+                        .is_some_and(|other| is_same_packet(&other, packet))
+            })
+        };
+        let takes_less = |port: u32| {
+            let link = self.stations.link(Place { slot, index: port });
+            link.filter(|link| link.master == Some(bridge) && link.carrier && link.mtu < length)
+        };
+        let destination =
+            crate::links::mac_of(&frame.frame).and_then(|mac| self.stations.owner(mac));
+        let behind = destination.and_then(|place| {
+            let known = self.namespaces.get(place.slot)?.links.get(place.index)?;
+            known.peer.filter(|peer| peer.slot == slot)
+        });
+        let missed = |port: u32| {
+            let link = takes_less(port).filter(|_| port != frame.link && !left_by(port))?;
+            Some((slot, DropCause::TooLong(link.name)))
+        };
+        behind
+            .and_then(|port| missed(port.index))
+            .into_iter()
+            .collect()
+    }
+}
+
+/// Whether these are the same packet, or parts of it.
+fn is_same_packet(one: &Ipv4Packet<'_>, other: &Ipv4Packet<'_>) -> bool {
+    let key = |packet: &Ipv4Packet<'_>| {
+        (
+            packet.get_source(),
+            packet.get_destination(),
+            packet.get_identification(),
+            packet.get_next_level_protocol(),
+        )
+    };
+    key(one) == key(other)
+}
+
+/// Whether no packet from this address may come in by a link (`ip_route_input_slow`,
+/// `fib_validate_source`).
+fn is_martian(source: Ipv4Addr, own: &[Ipv4Net]) -> bool {
+    source.is_multicast()
+        || source.is_broadcast()
+        || source.is_loopback()
+        || source.octets()[0] == 0
+        || own.iter().any(|net| net.addr() == source)
+}

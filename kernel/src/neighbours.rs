@@ -1,0 +1,59 @@
+//! Neighbours whose hardware address has been asked for.
+
+use std::net::Ipv4Addr;
+
+use netlink_packet_route::{
+    AddressFamily, RouteNetlinkMessage,
+    neighbour::{NeighbourAddress, NeighbourAttribute, NeighbourMessage, NeighbourState},
+};
+use nix::libc;
+use pnet::packet::{
+    Packet,
+    arp::{ArpOperations, ArpPacket},
+    ethernet::{EtherTypes, EthernetPacket},
+};
+
+use crate::{
+    error::Failure,
+    netlink::{Netlink, Request},
+};
+
+/// The address that an ARP request asks for.
+pub(crate) fn asked_for(frame: &[u8]) -> Option<Ipv4Addr> {
+    let ethernet = EthernetPacket::new(frame)?;
+    if ethernet.get_ethertype() != EtherTypes::Arp {
+        return None;
+    }
+    let arp = ArpPacket::new(ethernet.payload())?;
+    (arp.get_operation() == ArpOperations::Request).then(|| arp.get_target_proto_addr())
+}
+
+/// Fails a neighbour that has not answered: packets that wait for it are dropped, and their senders
+/// told (`neigh_invalidate`, `arp_error_report`). Returns whether it was one.
+pub(crate) fn give_up(
+    netlink: &mut Netlink,
+    link: u32,
+    address: Ipv4Addr,
+) -> Result<bool, Failure> {
+    let mut message = NeighbourMessage::default();
+    message.header.family = AddressFamily::Inet;
+    message.header.ifindex = link;
+    message.attributes = vec![NeighbourAttribute::Destination(NeighbourAddress::Inet(
+        address,
+    ))];
+    let question = RouteNetlinkMessage::GetNeighbour(message.clone());
+    let answers = match netlink.get(vec![question], "look at neighbour") {
+        Err(failure) if failure.errno() == Some(libc::ENOENT) => return Ok(false),
+        answers => answers?,
+    };
+    let incomplete = answers.iter().any(|answer| match answer {
+        RouteNetlinkMessage::NewNeighbour(it) => it.header.state == NeighbourState::Incomplete,
+        _ => false,
+    });
+    if incomplete {
+        message.header.state = NeighbourState::Failed;
+        let failed = RouteNetlinkMessage::NewNeighbour(message);
+        netlink.one(Request::replace(failed, "fail neighbour"))?;
+    }
+    Ok(incomplete)
+}

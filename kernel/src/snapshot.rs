@@ -1,0 +1,180 @@
+//! Looking at everything, as the kernel has it.
+
+use std::collections::BTreeMap;
+
+use netlink_packet_route::{
+    AddressFamily, RouteNetlinkMessage,
+    neighbour::{NeighbourAddress, NeighbourAttribute, NeighbourMessage, NeighbourState},
+};
+use netparity_core::{
+    name::LinkName,
+    plan::Route,
+    snapshot::{LinkKind, LinkState, Neighbour, NetnsState, Snapshot},
+    trace::Station,
+};
+
+use crate::{
+    Kernel, addresses,
+    error::Failure,
+    links::{self, LEAVING, Link, Links, mac_of},
+    namespace::{Namespace, Namespaces},
+    netlink::Netlink,
+    routes,
+};
+
+impl Kernel {
+    /// Looks at every namespace.
+    pub(crate) fn look(&mut self) -> Result<Snapshot, Failure> {
+        let mut snapshot = Snapshot::default();
+        for slot in self.namespaces.named() {
+            let namespace = self.namespaces.get_mut(slot)?;
+            let mut state = namespace.look()?;
+            if slot == Namespaces::HOST {
+                state.rules = self.firewall.read()?;
+            }
+            snapshot.netns.insert(namespace.name.clone(), state);
+        }
+        Ok(snapshot)
+    }
+}
+
+impl Namespace {
+    /// All but its rules.
+    fn look(&mut self) -> Result<NetnsState, Failure> {
+        let netlink = &mut self.netlink;
+        let links = list_links(netlink)?;
+        let names: BTreeMap<u32, LinkName> =
+            links.iter().map(|link| (link.index, link.name)).collect();
+        let mut state = NetnsState {
+            ip_forward: links
+                .iter()
+                .any(|link| link.index == Links::LOOPBACK && link.forwarding),
+            ..NetnsState::default()
+        };
+        for link in &links {
+            let mut learned = BTreeMap::new();
+            if link.kind == LinkKind::Bridge {
+                learned = list_learned(netlink, link.index, &names)?;
+            }
+            let link_state = LinkState {
+                kind: link.kind,
+                mac: link.mac,
+                mtu: link.mtu,
+                up: link.up,
+                carrier: link.carrier,
+                master: link.master.and_then(|index| names.get(&index).copied()),
+                addresses: Vec::new(),
+                learned,
+            };
+            state.links.insert(link.name, link_state);
+        }
+        let answers = netlink.dump(addresses::ask(None), "list addresses")?;
+        for (index, address) in answers.iter().filter_map(addresses::read) {
+            let link = names.get(&index).and_then(|name| state.links.get_mut(name));
+            if let Some(link) = link {
+                link.addresses.push(address);
+            }
+        }
+        let route = |entry: routes::Entry| Route {
+            to: entry.to,
+            via: entry.via,
+            link: entry.link.and_then(|index| names.get(&index).copied()),
+            source: entry.source,
+            kernel: entry.kernel,
+        };
+        state.routes = routes::list(netlink)?.into_iter().map(route).collect();
+        for message in list_neighbours(netlink, AddressFamily::Inet, Vec::new())? {
+            if let Some((neighbour, mac)) = known_neighbour(&message, &names) {
+                state.neighbours.insert(neighbour, mac);
+            }
+        }
+        if !self.sockets.is_open() {
+            let mut sockets = std::mem::take(&mut self.sockets);
+            self.inside(|| sockets.open())?;
+            self.sockets = sockets;
+        }
+        state.listeners = self.sockets.servers()?.into_iter().collect();
+        Ok(state)
+    }
+}
+
+/// The links, less those that are about to go.
+fn list_links(netlink: &mut Netlink) -> Result<Vec<Link>, Failure> {
+    let answers = netlink.dump(links::ask_all(), "list links")?;
+    let link = |answer: &RouteNetlinkMessage| match answer {
+        RouteNetlinkMessage::NewLink(message) => Link::read(message),
+        _ => None,
+    };
+    let stays = |link: &Link| link.group != LEAVING;
+    Ok(answers.iter().filter_map(link).filter(stays).collect())
+}
+
+fn list_neighbours(
+    netlink: &mut Netlink,
+    family: AddressFamily,
+    of: Vec<NeighbourAttribute>,
+) -> Result<Vec<NeighbourMessage>, Failure> {
+    let mut question = NeighbourMessage::default();
+    question.header.family = family;
+    question.attributes = of;
+    let question = RouteNetlinkMessage::GetNeighbour(question);
+    let answers = netlink.dump(question, "list neighbours")?;
+    let neighbour = |answer| match answer {
+        RouteNetlinkMessage::NewNeighbour(message) => Some(message),
+        _ => None,
+    };
+    Ok(answers.into_iter().filter_map(neighbour).collect())
+}
+
+fn known_neighbour(
+    message: &NeighbourMessage,
+    names: &BTreeMap<u32, LinkName>,
+) -> Option<(Neighbour, netparity_core::MacAddr)> {
+    use NeighbourState::{Delay, Permanent, Probe, Reachable, Stale};
+    if !matches!(
+        message.header.state,
+        Reachable | Stale | Delay | Probe | Permanent
+    ) {
+        return None;
+    }
+    let link = *names.get(&message.header.ifindex)?;
+    let address = message
+        .attributes
+        .iter()
+        .find_map(|attribute| match attribute {
+            NeighbourAttribute::Destination(NeighbourAddress::Inet(address)) => Some(*address),
+            _ => None,
+        })?;
+    Some((Neighbour { link, address }, hardware_address(message)?))
+}
+
+/// What a bridge has learned.
+fn list_learned(
+    netlink: &mut Netlink,
+    bridge: u32,
+    names: &BTreeMap<u32, LinkName>,
+) -> Result<BTreeMap<Station, LinkName>, Failure> {
+    let mut learned = BTreeMap::new();
+    let of = vec![NeighbourAttribute::Controller(bridge)];
+    for message in list_neighbours(netlink, AddressFamily::Bridge, of)? {
+        let port = names.get(&message.header.ifindex);
+        let dynamic = matches!(
+            message.header.state,
+            NeighbourState::Reachable | NeighbourState::Stale
+        );
+        if let (true, Some(port), Some(mac)) = (dynamic, port, hardware_address(&message)) {
+            learned.insert(Station(mac), *port);
+        }
+    }
+    Ok(learned)
+}
+
+fn hardware_address(message: &NeighbourMessage) -> Option<netparity_core::MacAddr> {
+    message
+        .attributes
+        .iter()
+        .find_map(|attribute| match attribute {
+            NeighbourAttribute::LinkLayerAddress(bytes) => mac_of(bytes),
+            _ => None,
+        })
+}
