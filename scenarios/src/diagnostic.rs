@@ -49,13 +49,14 @@ impl Diagnostic {
     /// A mistake in these bytes of a file. `expected` and `help` may be empty.
     pub fn of_place(
         source: &Source,
+        lines: &Lines,
         span: Range<usize>,
         what: impl Into<String>,
         expected: impl Into<String>,
         help: impl Into<String>,
     ) -> Self {
         Self {
-            place: Some(Box::new(Place::new(&source.text, span))),
+            place: Some(Box::new(Place::new(&source.text, lines, span))),
             ..Self::of_file(&source.path, what, expected, help)
         }
     }
@@ -106,19 +107,37 @@ impl fmt::Display for Diagnostic {
     }
 }
 
+/// Where the lines of a text begin.
+#[derive(Clone, Debug)]
+pub struct Lines(Vec<usize>);
+
+impl Lines {
+    /// Those of this text.
+    pub fn new(text: &str) -> Self {
+        let behind = text.match_indices('\n').map(|(at, _)| at + 1);
+        Self(std::iter::once(0).chain(behind).collect())
+    }
+
+    /// The number of the line that the byte `at` is in, from 1, and the place where it begins.
+    fn find(&self, at: usize) -> (usize, usize) {
+        let number = self.0.partition_point(|start| *start <= at).max(1);
+        let start = self.0.get(number - 1).copied().unwrap_or(0);
+        (number, start)
+    }
+}
+
 impl Place {
-    fn new(source: &str, span: Range<usize>) -> Self {
-        let (before, rest) = source.split_at_checked(span.start).unwrap_or((source, ""));
-        let marked = rest.get(..span.len()).unwrap_or(rest);
-        let marked = marked.lines().next().unwrap_or_default();
-        let start = before.rfind('\n').map_or(0, |at| at + 1);
-        let line = source[start..].lines().next().unwrap_or_default();
-        let ahead = &before[start..];
+    fn new(source: &str, lines: &Lines, span: Range<usize>) -> Self {
+        let (number, start) = lines.find(span.start);
+        let first = |text: &str| text.lines().next().unwrap_or_default().to_owned();
+        let line = first(source.get(start..).unwrap_or_default());
+        let ahead = source.get(start..span.start).unwrap_or_default();
+        let marked = first(source.get(span.clone()).unwrap_or_default());
         Self {
-            line: before.matches('\n').count() + 1,
+            line: number,
             column: ahead.chars().count() + 1,
-            text: printable(line),
-            underline: (printable(ahead).width(), printable(marked).width().max(1)),
+            text: printable(&line),
+            underline: (printable(ahead).width(), printable(&marked).width().max(1)),
         }
     }
 }
@@ -139,8 +158,12 @@ fn printable(line: &str) -> String {
 /// The known word that is most like `word`, if one is like it at all.
 pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let limit = word.trim_start_matches('-').chars().count() / 3;
+    // The distance is never less than the difference of lengths, which is cheap to tell.
+    let length = word.chars().count();
+    let alike = |other: &&str| length.abs_diff(other.chars().count()) <= limit;
     known
         .into_iter()
+        .filter(alike)
         .map(|other| (strsim::damerau_levenshtein(word, other), other))
         .filter(|(distance, _)| (1..=limit).contains(distance))
         .min_by_key(|(distance, _)| *distance)
@@ -167,7 +190,8 @@ mod tests {
             text: "日\t\u{1b}[31m bad".into(),
         };
         let at = source.text.find("bad").unwrap();
-        let text = Diagnostic::of_place(&source, at..at + 3, "w", "", "").to_string();
+        let lines = Lines::new(&source.text);
+        let text = Diagnostic::of_place(&source, &lines, at..at + 3, "w", "", "").to_string();
         let lines: Vec<_> = text.lines().collect();
         assert_eq!(lines[3], "1 | 日    \u{fffd}[31m bad");
         assert_eq!(lines[4], "  |             ^^^");

@@ -2,7 +2,10 @@
 
 use std::ops::Range;
 
-use crate::{diagnostic::Diagnostic, source::Source};
+use crate::{
+    diagnostic::{Diagnostic, Lines},
+    source::Source,
+};
 
 use super::lexer::Word;
 
@@ -57,7 +60,14 @@ impl Mistake {
     }
 
     /// The mistake, with the file it is in.
-    pub fn diagnostic(self, source: &Source) -> Diagnostic {
-        Diagnostic::of_place(source, self.span, self.what, self.expected, self.help)
+    pub fn diagnostic(self, source: &Source, lines: &Lines) -> Diagnostic {
+        Diagnostic::of_place(
+            source,
+            lines,
+            self.span,
+            self.what,
+            self.expected,
+            self.help,
+        )
     }
 }

@@ -19,7 +19,10 @@ use super::{
     scope::Scope,
     value,
 };
-use crate::{diagnostic::Diagnostic, source::Source};
+use crate::{
+    diagnostic::{Diagnostic, Lines},
+    source::Source,
+};
 
 const COMMANDS: [&str; 14] = [
     "engine",
@@ -51,17 +54,21 @@ pub fn parse(source: &Source) -> Result<Scenario, Vec<Diagnostic>> {
         mistakes: Vec::new(),
         veths: 0,
         place: Range::default(),
+        number: 1,
     };
     for range in lexer::lines(&source.text) {
+        let text = source.text.get(range.clone()).unwrap_or_default();
         parser.line(range);
+        parser.number += text.matches('\n').count();
     }
     let Parser {
         steps, mistakes, ..
     } = parser;
     if !mistakes.is_empty() {
+        let lines = Lines::new(&source.text);
         return Err(mistakes
             .into_iter()
-            .map(|mistake| mistake.diagnostic(source))
+            .map(|mistake| mistake.diagnostic(source, &lines))
             .collect());
     }
     if steps.is_empty() {
@@ -92,8 +99,9 @@ struct Parser<'a> {
     steps: Vec<Step>,
     mistakes: Vec<Mistake>,
     veths: u32,
-    /// The line that is being read.
+    /// The line that is being read, and its number.
     place: Range<usize>,
+    number: usize,
 }
 
 /// A line's words, less `!`, `sudo` and what `=>` leads to.
@@ -371,9 +379,8 @@ impl Parser<'_> {
     }
 
     fn push_text(&mut self, text: String, action: Action) {
-        let before = self.source.get(..self.place.start).unwrap_or_default();
         self.steps.push(Step {
-            line: before.matches('\n').count() + 1,
+            line: self.number,
             text,
             action,
         });

@@ -37,14 +37,12 @@ fn flags(link: &LinkState) -> String {
     format!("<{lack}{kind}{state}>")
 }
 
-/// The operational state, as the kernel calls it.
+/// The operational state, as `ip` calls it.
 fn state(link: &LinkState) -> &'static str {
-    match (link.kind, link.up, link.carrier) {
-        (_, false, _) => "DOWN",
-        (LinkKind::Loopback, ..) => "UNKNOWN",
-        (_, true, true) => "UP",
-        (LinkKind::Veth, true, false) => "LOWERLAYERDOWN",
-        (_, true, false) => "DOWN",
+    match (link.kind, link.up && link.carrier) {
+        (_, false) => "DOWN",
+        (LinkKind::Loopback, true) => "UNKNOWN",
+        (_, true) => "UP",
     }
 }
 
