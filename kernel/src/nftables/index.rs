@@ -1,8 +1,11 @@
 //! What a [`super::Firewall`] has to remember of the kernel's rules so as not to list them for each change: handles.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::{
+    collections::{BTreeMap, VecDeque},
+    mem,
+};
 
-use netparity_core::rules::{ChainName, ChainRef, Policy, Rule, Table, Target};
+use netparity_core::rules::{ChainName, ChainRef, Field, Match, Policy, Rule, Table, Target};
 
 use super::rule::End;
 
@@ -42,6 +45,10 @@ pub(super) struct Index {
     /// The kernel's number for the state that this is of.
     pub generation: u32,
     tables: BTreeMap<Table, BTreeMap<ChainName, Rules>>,
+    /// How many rules need conntrack.
+    tracking: usize,
+    /// Whether such a rule was removed.
+    untracked: bool,
 }
 
 impl Index {
@@ -49,6 +56,8 @@ impl Index {
         Self {
             generation,
             tables: BTreeMap::new(),
+            tracking: 0,
+            untracked: false,
         }
     }
 
@@ -57,7 +66,15 @@ impl Index {
     }
 
     pub(super) fn remove_table(&mut self, table: Table) {
+        for chain in ChainName::ALL {
+            self.flush(ChainRef { table, chain });
+        }
         self.tables.remove(&table);
+    }
+
+    /// Whether what was removed since this was last asked makes the kernel stop tracking connections.
+    pub(super) fn stops_tracking(&mut self) -> bool {
+        mem::take(&mut self.untracked) && self.tracking == 0
     }
 
     /// Every chain.
@@ -97,19 +114,27 @@ impl Index {
     }
 
     pub(super) fn flush(&mut self, at: ChainRef) {
-        if let Some(chain) = self.chain(at) {
-            chain.dropping.clear();
-            chain.others.clear();
-        }
+        let Some(chain) = self.chain(at) else {
+            return;
+        };
+        let dropping = mem::take(&mut chain.dropping);
+        let others = mem::take(&mut chain.others);
+        let tracking = dropping.iter().chain(&others);
+        let tracking = tracking.filter(|(rule, _)| is_tracking(rule));
+        let tracking: usize = tracking.map(|(_, ids)| ids.len()).sum();
+        self.tracking -= tracking;
+        self.untracked |= tracking > 0;
     }
 
     pub(super) fn add(&mut self, at: ChainRef, rule: &Rule, id: Id, end: End) {
-        if let Some(ids) = self.ids(at, rule) {
-            match end {
-                End::Head => ids.push_front(id),
-                End::Tail => ids.push_back(id),
-            }
+        let Some(ids) = self.ids(at, rule) else {
+            return;
+        };
+        match end {
+            End::Head => ids.push_front(id),
+            End::Tail => ids.push_back(id),
         }
+        self.tracking += usize::from(is_tracking(rule));
     }
 
     fn ids(&mut self, at: ChainRef, rule: &Rule) -> Option<&mut Ids> {
@@ -128,6 +153,10 @@ impl Index {
         if ids.is_empty() {
             alike.remove(rule);
         }
+        if first.is_some() && is_tracking(rule) {
+            self.tracking -= 1;
+            self.untracked = true;
+        }
         first
     }
 
@@ -141,6 +170,12 @@ impl Index {
             *id = Id::Handle(handle);
         }
     }
+}
+
+/// Whether the kernel tracks connections for it.
+fn is_tracking(rule: &Rule) -> bool {
+    let asks = |item: &Match| item.field == Field::Established;
+    rule.target() == Target::Masquerade || rule.matches().iter().any(asks)
 }
 
 #[cfg(test)]
@@ -192,5 +227,24 @@ mod tests {
         index.settle(AT, &rule, 1, 10);
         assert_eq!(index.take(AT, &rule), Some(Id::Handle(10)));
         assert_eq!(index.take(AT, &rule), None);
+    }
+
+    #[test]
+    fn tracking_stops_with_the_last_rule_that_needs_it() {
+        let established = Rule::new(Target::Drop).when(Field::Established);
+        let masquerade = Rule::new(Target::Masquerade);
+        let plain = Rule::new(Target::Accept);
+        let mut index = Index::new(1);
+        index.add_chain(AT, Policy::Accept);
+        for (handle, rule) in (1..).zip([&established, &masquerade, &masquerade, &plain]) {
+            index.add(AT, rule, Id::Handle(handle), End::Tail);
+        }
+        index.take(AT, &established);
+        assert!(!index.stops_tracking(), "two masquerade");
+        index.flush(AT);
+        assert!(index.stops_tracking());
+        index.add(AT, &plain, Id::Handle(9), End::Tail);
+        index.take(AT, &plain);
+        assert!(!index.stops_tracking(), "it had stopped before");
     }
 }

@@ -113,7 +113,10 @@ impl Firewall {
         if request.bytes().len() > self.socket.room() {
             return Ok(Attempt::TooLarge);
         }
+        let barrier = index.stops_tracking().then(|| self.socket.barrier());
+        let barrier = barrier.transpose().map_err(whole)?;
         let answer = self.send(&request).map_err(whole)?;
+        drop(barrier);
         match (answer.refusal, forbidden) {
             (Some((_, ERESTART)), _) => return Ok(Attempt::Overtaken),
             (Some((sequence, number)), _) => {

@@ -37,7 +37,10 @@ impl Firewall {
         let mut index = self.current()?;
         let mut batch = Batch::new(&mut index);
         batch.delete_tables();
-        let answer = self.send(&batch.finish())?;
+        let request = batch.finish();
+        let barrier = self.socket.barrier()?;
+        let answer = self.send(&request)?;
+        drop(barrier);
         if let Some((_, number)) = answer.refusal {
             return Err(refusal(number));
         }

@@ -1,13 +1,16 @@
 //! A netfilter netlink socket.
 
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+
+use crate::{
+    error::{Doing, Failure},
+    namespace,
+};
 use netlink_sys::{Socket as NetlinkSocket, protocols::NETLINK_NETFILTER};
 use nix::{
     errno::Errno,
     sys::socket::{MsgFlags, getsockopt, recv, setsockopt, sockopt},
 };
-use std::os::fd::AsRawFd;
-
-use crate::error::{Doing, Failure};
 
 use super::message::{Message, Messages};
 
@@ -17,8 +20,18 @@ const LIMIT: usize = 64 << 20;
 /// More than any datagram has: a dump comes in pieces of 32 KiB.
 const DATAGRAM: usize = 64 << 10;
 
+/// Dropped, it waits until nothing is left of removed rules.
+///
+/// The kernel destroys what a transaction removed some milliseconds later, and only then lets go of
+/// conntrack; but before a netfilter socket is closed (`nft_rcv_nl_event` in
+/// `net/netfilter/nf_tables_api.c`).
+pub(super) struct Barrier {
+    _socket: NetlinkSocket,
+}
+
 /// A socket that speaks for the namespace it was opened in.
 pub(super) struct Socket {
+    namespace: OwnedFd,
     socket: NetlinkSocket,
     room: usize,
     datagram: Box<[u8]>,
@@ -39,10 +52,21 @@ impl Socket {
             .doing(opened)?;
         let buffer = getsockopt(&socket, sockopt::SndBuf).doing(opened)?;
         Ok(Self {
+            namespace: namespace::own()?,
             socket,
             // What netlink_sendmsg (net/netlink/af_netlink.c) keeps for itself.
             room: buffer.saturating_sub(32),
             datagram: vec![0; DATAGRAM].into_boxed_slice(),
+        })
+    }
+
+    /// A second socket in the same namespace, to be dropped behind a transaction.
+    pub(super) fn barrier(&self) -> Result<Barrier, Failure> {
+        namespace::visit(self.namespace.as_fd(), || {
+            let opened = "open netfilter socket";
+            let mut socket = NetlinkSocket::new(NETLINK_NETFILTER).doing(opened)?;
+            socket.bind_auto().doing(opened)?;
+            Ok(Barrier { _socket: socket })
         })
     }
 
