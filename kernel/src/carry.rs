@@ -248,7 +248,7 @@ impl Kernel {
                 .insert(place.index, known);
         }
         journal.push(Undo::Delete(near_place));
-        let mut requests: Vec<_> = links::quiet(far_index).into();
+        let mut requests = vec![links::keep_neighbours(far_index)];
         if let Some(master) = far_master {
             let change = LinkChange::Master(far.master);
             requests.push(links::change(far_index, change, Some(master)));

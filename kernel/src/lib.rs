@@ -35,7 +35,10 @@ mod watch;
 pub use access::{Access, Unavailable, enter};
 pub use settle::settle;
 
-use std::sync::Arc;
+use std::{
+    os::fd::{AsFd, BorrowedFd},
+    sync::Arc,
+};
 
 use netparity_core::{
     model::{Dataplane, DataplaneError},
@@ -86,6 +89,13 @@ impl Kernel {
     /// [`Unavailable`] where the kernel refuses another namespace.
     pub fn new(access: &Access) -> Result<Self, Unavailable> {
         Self::open(access).map_err(|failure| Unavailable::new(failure.to_string()))
+    }
+
+    /// The descriptor of a namespace, if there is one of that name: for entering it with other tools,
+    /// as in `nsenter --net=/proc/PID/fd/N`.
+    pub fn descriptor(&self, netns: &Netns) -> Option<BorrowedFd<'_>> {
+        let slot = self.namespaces.find(netns).ok()?;
+        Some(self.namespaces.get(slot)?.as_fd())
     }
 
     fn open(access: &Access) -> Result<Self, Failure> {

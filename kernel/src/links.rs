@@ -6,8 +6,8 @@ use std::os::fd::{AsRawFd, BorrowedFd};
 use netlink_packet_route::{
     AddressFamily, RouteNetlinkMessage,
     link::{
-        AfSpecInet, AfSpecInet6, AfSpecUnspec, In6AddrGenMode, InfoData, InfoKind, InfoVeth,
-        LinkAttribute, LinkExtentMask, LinkFlags, LinkInfo, LinkMessage,
+        AfSpecInet, AfSpecUnspec, InfoData, InfoKind, InfoVeth, LinkAttribute, LinkExtentMask,
+        LinkFlags, LinkInfo, LinkMessage,
     },
     neighbour_table::{NeighbourTableAttribute, NeighbourTableMessage, NeighbourTableParameter},
 };
@@ -259,7 +259,7 @@ pub(crate) fn bridge(index: u32, name: LinkName, mac: Option<MacAddr>) -> Vec<Re
         RouteNetlinkMessage::NewLink(message.build()),
         "add bridge",
     )];
-    requests.extend(quiet(index));
+    requests.push(keep_neighbours(index));
     requests
 }
 
@@ -295,18 +295,12 @@ pub(crate) fn veth(
         RouteNetlinkMessage::NewLink(message.build()),
         "add veth pair",
     )];
-    requests.extend(quiet(index));
+    requests.push(keep_neighbours(index));
     requests
 }
 
-/// Keeps a link from speaking unasked: no IPv6 address of its own, which has to be said before it
-/// has a carrier, and no timer of its neighbours that fires within a network's life.
-pub(crate) fn quiet(index: u32) -> [Request; 2] {
-    let no_address = LinkUnspec::new_with_index(index).append_extra_attribute(
-        LinkAttribute::AfSpecUnspec(vec![AfSpecUnspec::Inet6(vec![AfSpecInet6::AddrGenMode(
-            In6AddrGenMode::None,
-        )])]),
-    );
+/// Keeps the timers of a link's neighbours from firing within a network's life.
+pub(crate) fn keep_neighbours(index: u32) -> Request {
     /// A week, in milliseconds.
     const NEVER: u64 = 7 * 24 * 3600 * 1000;
     let mut timers = NeighbourTableMessage::default();
@@ -320,16 +314,10 @@ pub(crate) fn quiet(index: u32) -> [Request; 2] {
             NeighbourTableParameter::DelayProbeTime(NEVER),
         ]),
     ];
-    [
-        Request::change(
-            RouteNetlinkMessage::SetLink(no_address.build()),
-            "set up link",
-        ),
-        Request::change(
-            RouteNetlinkMessage::SetNeighbourTable(timers),
-            "set up link",
-        ),
-    ]
+    Request::change(
+        RouteNetlinkMessage::SetNeighbourTable(timers),
+        "set up link",
+    )
 }
 
 /// Changes a link; `master` is the index of the bridge that the change names.

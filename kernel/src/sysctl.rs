@@ -17,6 +17,8 @@ pub(crate) struct Setting {
 pub(crate) const BRIDGE_NF_CALL_IPTABLES: &str = "/proc/sys/net/bridge/bridge-nf-call-iptables";
 const CONF: &str = "/proc/sys/net/ipv4/conf";
 
+/// Links of a namespace begin without IPv6, and so do not speak unasked.
+const DISABLE_IPV6: &str = "/proc/sys/net/ipv6/conf/default/disable_ipv6";
 /// Sends every ICMP error, however many there are: an empty mask of what is limited.
 const ICMP_RATEMASK: &str = "/proc/sys/net/ipv4/icmp_ratemask";
 const IP_FORWARD: &str = "/proc/sys/net/ipv4/ip_forward";
@@ -72,6 +74,11 @@ fn default_of(group: &str, name: &str) -> &'static str {
 pub(crate) fn prepare(settings: &[Setting]) -> Result<(), Failure> {
     for Setting { path, value } in settings {
         fs::write(path, value).doing("reset network settings")?;
+    }
+    match fs::write(DISABLE_IPV6, "1") {
+        // Without IPv6 in the kernel there is nothing to switch off.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        result => result.doing("switch IPv6 off")?,
     }
     fs::write(ICMP_RATEMASK, "0").doing("lift the limit on ICMP errors")
 }
