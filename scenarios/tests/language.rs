@@ -162,7 +162,11 @@ fn ifconfig_replaces_the_first_address_and_brings_the_link_up() {
 
 #[test]
 fn tools_that_look_first_refuse_in_their_own_words() {
-    let host = bridge_with(&[]);
+    let mut host = bridge_with(&[]);
+    let mut port = host.links[&"bridge0".parse().unwrap()].clone();
+    port.kind = LinkKind::Veth;
+    port.master = Some("bridge1".parse().unwrap());
+    host.links.insert("eth1".parse().unwrap(), port);
     let refusal = |line: &str| match &commands(line)[..] {
         [CommandLine::Observant(it)] => it.command(&host).unwrap_err().to_string(),
         other => panic!("{other:?}"),
@@ -170,6 +174,10 @@ fn tools_that_look_first_refuse_in_their_own_words() {
     assert_eq!(
         refusal("ifconfig bridge0 netmask 255.0.0.0"),
         "SIOCSIFNETMASK: Cannot assign requested address"
+    );
+    assert_eq!(
+        refusal("brctl addif bridge0 eth1"),
+        "device eth1 is already a member of a bridge; can't enslave it to bridge bridge0."
     );
     assert_eq!(
         refusal("brctl delif bridge0 eth0"),

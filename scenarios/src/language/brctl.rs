@@ -3,14 +3,14 @@
 use netparity_core::{
     command::Tool,
     name::{LinkRef, Netns},
-    plan::{LinkChange, Op},
+    plan::Op,
 };
 
 use super::{
     Mistake,
     arguments::Arguments,
     host_tool::CommandLine,
-    observe::{Observant, Release},
+    observe::{Enslave, Observant, Release},
     value,
 };
 
@@ -48,19 +48,11 @@ pub(crate) fn read(
     let mut lines = Vec::new();
     for port in std::iter::once(first).chain(arguments.rest()) {
         let link = LinkRef::new(netns.clone(), value::link(port)?);
-        lines.push(match word.text.as_str() {
-            "addif" => CommandLine::of_tool(
-                Tool::Brctl,
-                vec![Op::SetLink {
-                    link,
-                    change: LinkChange::Master(Some(name)),
-                }],
-            ),
-            _ => CommandLine::Observant(Observant::Release(Release {
-                port: link,
-                bridge: name,
-            })),
-        });
+        let (port, bridge) = (link, name);
+        lines.push(CommandLine::Observant(match word.text.as_str() {
+            "addif" => Observant::Enslave(Enslave { port, bridge }),
+            _ => Observant::Release(Release { port, bridge }),
+        }));
     }
     Ok(lines)
 }

@@ -18,6 +18,8 @@ use netparity_core::{
 pub enum Observant {
     /// `ifconfig IF …`.
     Configure(Configure),
+    /// `brctl addif BRIDGE PORT`.
+    Enslave(Enslave),
     /// `brctl delif BRIDGE PORT`.
     Release(Release),
 }
@@ -42,6 +44,15 @@ pub enum Setting {
     Link(LinkChange),
 }
 
+/// `brctl addif BRIDGE PORT`: unlike `ip link set master` it takes no port from another bridge.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Enslave {
+    /// The port.
+    pub port: LinkRef,
+    /// The bridge it becomes a port of.
+    pub bridge: LinkName,
+}
+
 /// `brctl delif BRIDGE PORT`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Release {
@@ -56,6 +67,7 @@ impl Observant {
     pub fn netns(&self) -> &Netns {
         match self {
             Self::Configure(it) => &it.link.netns,
+            Self::Enslave(it) => &it.port.netns,
             Self::Release(it) => &it.port.netns,
         }
     }
@@ -68,6 +80,7 @@ impl Observant {
     pub fn command(&self, state: &NetnsState) -> Result<Command, Refusal> {
         let (tool, ops) = match self {
             Self::Configure(it) => (Tool::Ifconfig, it.ops(state)?),
+            Self::Enslave(it) => (Tool::Brctl, it.ops(state)?),
             Self::Release(it) => (Tool::Brctl, it.ops(state)?),
         };
         Ok(Command::Host(HostCommand { tool, ops }))
@@ -140,6 +153,23 @@ fn classful_prefix(address: Ipv4Addr) -> u8 {
         128..192 => 16,
         192..224 => 24,
         _ => 32,
+    }
+}
+
+impl Enslave {
+    fn ops(&self, state: &NetnsState) -> Result<Vec<Op>, Refusal> {
+        let (port, bridge) = (self.port.name, self.bridge);
+        let has_master = |link: &LinkState| link.master.is_some();
+        // The kernel's br_add_if, in bridge-utils' words.
+        if state.links.get(&port).is_some_and(has_master) && state.links.contains_key(&bridge) {
+            return Err(Refusal::new(format!(
+                "device {port} is already a member of a bridge; can't enslave it to bridge {bridge}."
+            )));
+        }
+        Ok(vec![Op::SetLink {
+            link: self.port.clone(),
+            change: LinkChange::Master(Some(bridge)),
+        }])
     }
 }
 
