@@ -1,1 +1,186 @@
-//! x
+//! An in-memory, packet-level model of the Linux data path.
+//!
+//! [`Sim`] carries out plans and throws packets as a Linux host does: namespaces, veth pairs and
+//! learning bridges; ARP, routing, forwarding and fragmentation; netfilter's hooks with connection
+//! tracking and masquerading; and what answers at the ends. Packets are real bytes throughout.
+//! Time is virtual: a queue of frames in flight, and no clock, so that every run is the same.
+//!
+//! Where a module copies the kernel, it names the kernel's source file or function.
+//!
+//! - links and frames: `link`, `bridge`, `skb`, `wire`;
+//! - IPv4: `route`, `neighbour`, `arp`, `input`, `output`, `fragment`, `icmp`, `tcp`, `udp`;
+//! - netfilter: `netfilter`, `firewall`, `conntrack`, `tcp_state`, `nat`;
+//! - operations: `execute`, `undo`, `devices`, `ports`, `addresses`, `rules`;
+//! - looking: `probe`, `tape`, `snapshot`.
+
+mod addresses;
+mod arp;
+mod bridge;
+mod conntrack;
+mod devices;
+mod execute;
+mod fault;
+mod firewall;
+mod fragment;
+mod hash;
+mod icmp;
+mod input;
+mod link;
+mod namespace;
+mod nat;
+mod neighbour;
+mod netfilter;
+mod output;
+mod owners;
+mod ports;
+mod probe;
+mod route;
+mod rules;
+mod skb;
+mod slab;
+mod snapshot;
+mod stations;
+mod tape;
+mod tcp;
+mod tcp_state;
+mod udp;
+mod undo;
+mod wire;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::VecDeque;
+
+use netparity_core::{
+    model::{Dataplane, DataplaneError},
+    name::{LinkName, Netns},
+    plan::Plan,
+    probe::Shot,
+    snapshot::Snapshot,
+    trace::Sighting,
+};
+
+pub use fault::Fault;
+
+use bridge::Bridge;
+use conntrack::Conntrack;
+use firewall::Firewall;
+use hash::FastMap;
+use link::Link;
+use namespace::Namespace;
+use owners::Owners;
+use skb::Skb;
+use slab::{BridgeId, LinkId, NsId, Slab, WaitId};
+use stations::Stations;
+use tape::Tape;
+use undo::Undo;
+
+/// A simulated Linux host with its namespaces.
+///
+/// A clone is a state of its own: what is done to one is not seen in the other, and both answer
+/// the same probe with the same trace.
+#[derive(Clone, Debug)]
+pub struct Sim {
+    fault: Option<Fault>,
+    namespaces: Slab<NsId, Namespace>,
+    links: Slab<LinkId, Link>,
+    bridges: Slab<BridgeId, Bridge>,
+    by_netns: FastMap<Netns, NsId>,
+    by_name: FastMap<(NsId, LinkName), LinkId>,
+    stations: Stations,
+    owners: Owners,
+    host: NsId,
+    firewall: Firewall,
+    conntrack: Conntrack,
+    /// Frames in flight, in the order in which they arrive.
+    arrivals: VecDeque<Skb>,
+    /// Packets that wait for a neighbour's hardware address.
+    waiting: Slab<WaitId, Vec<Skb>>,
+    /// Neighbours that were asked for and have not answered.
+    unresolved: Vec<(LinkId, u32)>,
+    /// Addresses that were ever asked for in vain.
+    failed: FastMap<u32, ()>,
+    tape: Tape,
+    /// Of frames that are done with.
+    buffers: Vec<Vec<u8>>,
+    /// The last IPv4 identification that was given out.
+    identification: u16,
+    /// The last initial sequence number that was given out.
+    sequence: u32,
+    /// How many hardware addresses were drawn.
+    macs: u32,
+    /// How to undo what has been carried out of a plan.
+    undo: Vec<Undo>,
+}
+
+impl Default for Sim {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Sim {
+    /// A host with nothing but a loopback interface, which is up.
+    pub fn new() -> Self {
+        let mut sim = Self {
+            fault: None,
+            namespaces: Slab::default(),
+            links: Slab::default(),
+            bridges: Slab::default(),
+            by_netns: FastMap::default(),
+            by_name: FastMap::default(),
+            stations: Stations::default(),
+            owners: Owners::default(),
+            host: NsId::default(),
+            firewall: Firewall::default(),
+            conntrack: Conntrack::default(),
+            arrivals: VecDeque::new(),
+            waiting: Slab::default(),
+            unresolved: Vec::new(),
+            failed: FastMap::default(),
+            tape: Tape::default(),
+            buffers: Vec::new(),
+            identification: 0,
+            sequence: 0,
+            macs: 0,
+            undo: Vec::new(),
+        };
+        sim.host = sim.add_netns(Netns::Host);
+        let lo = sim.loopback(sim.host);
+        sim.set_up(lo);
+        sim.undo.clear();
+        sim
+    }
+
+    /// A host that does one thing wrongly.
+    pub fn with_fault(fault: Fault) -> Self {
+        Self {
+            fault: Some(fault),
+            ..Self::new()
+        }
+    }
+
+    /// Whether this is a host with that fault.
+    fn has(&self, fault: Fault) -> bool {
+        self.fault == Some(fault)
+    }
+}
+
+impl Dataplane for Sim {
+    fn name(&self) -> &str {
+        "sim"
+    }
+
+    fn execute(&mut self, plan: &Plan) -> Result<(), DataplaneError> {
+        self.carry_out(plan)
+    }
+
+    fn probe(&mut self, shot: &Shot) -> Result<Sighting, DataplaneError> {
+        self.throw(shot)
+    }
+
+    fn snapshot(&mut self) -> Result<Snapshot, DataplaneError> {
+        Ok(self.look())
+    }
+}

@@ -1,0 +1,3 @@
+//! The simulator as a whole, through the door that others use.
+
+mod scenario;
