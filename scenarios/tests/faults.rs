@@ -63,14 +63,8 @@ fn every_fault_is_caught_at_the_packet_where_it_shows() {
     let mut report = String::new();
     let mut uncaught = Vec::new();
     for &fault in Fault::ALL {
-        let mut sightings = scenarios
-            .iter()
-            .filter_map(|scenario| caught(scenario, fault));
-        match sightings.next() {
-            Some(first) => {
-                let others = sightings.count();
-                report += &format!("{fault:?}, and {others} more\n  {first}\n");
-            }
+        match scenarios.iter().find_map(|it| caught(it, fault)) {
+            Some(first) => report += &format!("{fault:?}\n  {first}\n"),
             None => uncaught.push(fault),
         }
     }
