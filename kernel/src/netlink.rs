@@ -16,6 +16,7 @@ use netlink_packet_core::{
 use netlink_packet_route::RouteNetlinkMessage;
 use netlink_proto::{Connection, ConnectionHandle, NetlinkCodec, sys::SocketAddr};
 use netlink_sys::{AsyncSocket, TokioSocket, protocols::NETLINK_ROUTE};
+use nix::libc::ENODEV;
 use tokio::runtime::Runtime;
 
 use crate::error::{Doing, Failure};
@@ -42,6 +43,8 @@ pub(crate) struct Request {
 
 /// How many acknowledgements are sure to find room in the smallest receive buffer.
 const BATCH: usize = 64;
+/// The same of answers, which are longer.
+const QUESTIONS: usize = 16;
 
 impl Request {
     /// Makes something that must not be there yet.
@@ -148,17 +151,42 @@ impl Netlink {
         questions: Vec<RouteNetlinkMessage>,
         doing: &'static str,
     ) -> Result<Vec<RouteNetlinkMessage>, Failure> {
-        let flags = NLM_F_REQUEST | NLM_F_ACK;
-        let mut answers = Vec::with_capacity(questions.len());
-        let mut messages = questions
+        let answers = self.ask(questions)?;
+        answers
             .into_iter()
-            .map(|message| with_flags(message, flags));
+            .filter_map(|it| content(it, doing).transpose())
+            .collect()
+    }
+
+    /// Asks for one thing each, of which some may not be there.
+    pub(crate) fn get_present(
+        &mut self,
+        questions: Vec<RouteNetlinkMessage>,
+        doing: &'static str,
+    ) -> Result<Vec<RouteNetlinkMessage>, Failure> {
+        let answers = self.ask(questions)?;
+        let present = answers
+            .into_iter()
+            .filter_map(|it| match content(it, doing) {
+                Err(failure) if failure.errno() == Some(ENODEV) => None,
+                content => content.transpose(),
+            });
+        present.collect()
+    }
+
+    fn ask(
+        &mut self,
+        questions: Vec<RouteNetlinkMessage>,
+    ) -> Result<Vec<NetlinkMessage<RouteNetlinkMessage>>, Failure> {
+        let mut answers = Vec::with_capacity(questions.len());
+        let flagged = |question| with_flags(question, NLM_F_REQUEST | NLM_F_ACK);
+        let mut messages = questions.into_iter().map(flagged);
         loop {
-            let batch: Vec<_> = messages.by_ref().take(BATCH).collect();
+            let batch: Vec<_> = messages.by_ref().take(QUESTIONS).collect();
             if batch.is_empty() {
                 return Ok(answers);
             }
-            answers.extend(contents(self.exchange(batch)?, doing)?);
+            answers.extend(self.exchange(batch)?);
         }
     }
 
@@ -169,7 +197,11 @@ impl Netlink {
         doing: &'static str,
     ) -> Result<Vec<RouteNetlinkMessage>, Failure> {
         let message = with_flags(question, NLM_F_REQUEST | NLM_F_DUMP);
-        contents(self.exchange(vec![message])?, doing)
+        let answers = self.exchange(vec![message])?;
+        answers
+            .into_iter()
+            .filter_map(|it| content(it, doing).transpose())
+            .collect()
     }
 
     fn exchange(
@@ -209,19 +241,15 @@ fn with_flags(message: RouteNetlinkMessage, flags: u16) -> NetlinkMessage<RouteN
     message
 }
 
-fn contents(
-    answers: Vec<NetlinkMessage<RouteNetlinkMessage>>,
+fn content(
+    answer: NetlinkMessage<RouteNetlinkMessage>,
     doing: &'static str,
-) -> Result<Vec<RouteNetlinkMessage>, Failure> {
-    let mut contents = Vec::with_capacity(answers.len());
-    for answer in answers {
-        match answer.payload {
-            NetlinkPayload::InnerMessage(message) => contents.push(message),
-            NetlinkPayload::Error(error) if error.raw_code() != 0 => {
-                return Err(Failure::Errno(-error.raw_code(), doing));
-            }
-            _ => {}
+) -> Result<Option<RouteNetlinkMessage>, Failure> {
+    match answer.payload {
+        NetlinkPayload::InnerMessage(message) => Ok(Some(message)),
+        NetlinkPayload::Error(error) if error.raw_code() != 0 => {
+            Err(Failure::Errno(-error.raw_code(), doing))
         }
+        _ => Ok(None),
     }
-    Ok(contents)
 }

@@ -1,59 +1,74 @@
 //! Closing sockets off the critical path: a packet socket's close waits for RCU, some 15 ms.
 
 use std::{
+    collections::VecDeque,
     os::fd::OwnedFd,
-    sync::{
-        Condvar, Mutex, OnceLock, PoisonError,
-        mpsc::{Sender, channel},
-    },
+    sync::{Condvar, Mutex, MutexGuard, PoisonError},
     thread,
 };
 
-struct Closer {
-    queue: Mutex<Sender<Vec<OwnedFd>>>,
+/// Descriptors that wait to be closed, together, in their order.
+type Batch = Vec<OwnedFd>;
+
+struct Closing {
+    queue: VecDeque<Batch>,
+    /// How many batches are in the queue or being closed.
+    pending: usize,
+    threads: usize,
 }
 
-static CLOSER: OnceLock<Option<Closer>> = OnceLock::new();
-static PENDING: Mutex<usize> = Mutex::new(0);
-static DONE: Condvar = Condvar::new();
+static CLOSING: Mutex<Closing> = Mutex::new(Closing {
+    queue: VecDeque::new(),
+    pending: 0,
+    threads: 0,
+});
+static QUEUED: Condvar = Condvar::new();
+static CLOSED: Condvar = Condvar::new();
 
-fn start() -> Option<Closer> {
-    let (queue, batches) = channel::<Vec<OwnedFd>>();
-    let work = move || {
-        for batch in batches {
-            drop(batch);
-            *PENDING.lock().unwrap_or_else(PoisonError::into_inner) -= 1;
-            DONE.notify_all();
-        }
-    };
-    thread::Builder::new()
-        .name("closer".into())
-        .spawn(work)
-        .ok()
-        .map(|_| Closer {
-            queue: Mutex::new(queue),
-        })
+/// Closes that wait side by side wait for the same grace period.
+const MOST_THREADS: usize = 16;
+
+fn closing() -> MutexGuard<'static, Closing> {
+    CLOSING.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Has the descriptors closed in the background, in this order.
-pub(crate) fn hand_over(descriptors: Vec<OwnedFd>) {
-    if descriptors.is_empty() {
-        return;
+/// Has the descriptors closed in the background.
+pub(crate) fn hand_over(batch: Batch) {
+    let mut closing = closing();
+    if closing.pending >= closing.threads && closing.threads < MOST_THREADS {
+        let closer = thread::Builder::new()
+            .name("closer".into())
+            .spawn(close_all);
+        closing.threads += usize::from(closer.is_ok());
     }
     // Without a thread to do it they are closed here and now, which only takes longer.
-    if let Some(closer) = CLOSER.get_or_init(start) {
-        *PENDING.lock().unwrap_or_else(PoisonError::into_inner) += 1;
-        let queue = closer.queue.lock().unwrap_or_else(PoisonError::into_inner);
-        if queue.send(descriptors).is_err() {
-            *PENDING.lock().unwrap_or_else(PoisonError::into_inner) -= 1;
+    if closing.threads > 0 {
+        closing.pending += 1;
+        closing.queue.push_back(batch);
+        QUEUED.notify_one();
+    }
+}
+
+fn close_all() {
+    let mut all = closing();
+    loop {
+        match all.queue.pop_front() {
+            Some(batch) => {
+                drop(all);
+                drop(batch);
+                all = closing();
+                all.pending -= 1;
+                CLOSED.notify_all();
+            }
+            None => all = QUEUED.wait(all).unwrap_or_else(PoisonError::into_inner),
         }
     }
 }
 
 /// Waits until every socket of every [`Kernel`](crate::Kernel) that was dropped is closed.
 pub fn settle() {
-    let mut pending = PENDING.lock().unwrap_or_else(PoisonError::into_inner);
-    while *pending > 0 {
-        pending = DONE.wait(pending).unwrap_or_else(PoisonError::into_inner);
+    let mut all = closing();
+    while all.pending > 0 {
+        all = CLOSED.wait(all).unwrap_or_else(PoisonError::into_inner);
     }
 }

@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use netlink_packet_route::RouteNetlinkMessage;
 use netparity_core::{MacAddr, name::LinkRef, snapshot::LinkKind, trace::Station};
-use nix::libc;
 
 use crate::{
     error::Failure,
@@ -71,26 +70,23 @@ impl Stations {
                 });
             }
             let netlink = &mut namespaces.get_mut(slot)?.netlink;
-            for index in indexes {
-                let place = Place { slot, index };
-                match netlink.get(vec![links::ask(index)], "look at link") {
-                    Ok(answers) => {
-                        for answer in &answers {
-                            self.take(place, answer);
-                        }
-                    }
-                    Err(failure) if failure.errno() == Some(libc::ENODEV) => {}
-                    Err(failure) => return Err(failure),
-                }
+            let questions = indexes.into_iter().map(links::ask).collect();
+            // What is not there any more has no address.
+            for answer in netlink.get_present(questions, "look at link")? {
+                self.take(slot, &answer);
             }
         }
         Ok(())
     }
 
-    fn take(&mut self, place: Place, answer: &RouteNetlinkMessage) {
+    fn take(&mut self, slot: Slot, answer: &RouteNetlinkMessage) {
         if let RouteNetlinkMessage::NewLink(message) = answer
             && let Some(link) = Link::read(message)
         {
+            let place = Place {
+                slot,
+                index: link.index,
+            };
             if link.kind != LinkKind::Loopback {
                 self.by_mac.entry(link.mac).or_default().insert(place);
             }
