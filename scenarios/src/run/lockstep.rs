@@ -45,9 +45,10 @@ pub fn play(scenario: &Scenario, models: &mut [Model], keep: Keep) -> Played {
         let end = lockstep.step(&line.action, &mut seen);
         let shows = matches!(line.action, Action::Show { .. });
         if keep == Keep::Everything || shows {
-            let snapshots = match (&line.action, lockstep.changes) {
-                (Action::Command { .. }, 0) if keep == Keep::Everything => lockstep.looks.clone(),
-                _ => Vec::new(),
+            let changes = matches!(line.action, Action::Command { .. } | Action::Probe { .. });
+            let snapshots = match changes && lockstep.changes == 0 && keep == Keep::Everything {
+                true => lockstep.looks.clone(),
+                false => Vec::new(),
             };
             played.steps.push(StepRecord {
                 step,
@@ -99,9 +100,9 @@ struct Lockstep<'a> {
     changes: usize,
 }
 
-/// Networks up to this many namespaces are looked at after every command. The larger ones are
-/// looked at less often, so that a look, whose cost grows with the network, stays cheap for each
-/// command.
+/// Networks up to this many namespaces are looked at after every command and probe. The larger
+/// ones are looked at less often, so that looks, whose cost grows with the network, stay cheap for
+/// each of them.
 const SMALL: usize = 32;
 /// How often a network is looked at while it grows by its own size.
 const LOOKS_PER_SIZE: usize = 8;
@@ -113,10 +114,7 @@ impl Lockstep<'_> {
                 let results = self.apply(command)?;
                 seen.extend(results.iter().cloned().map(Seen::Command));
                 self.compare(&results, parity::outcomes)?;
-                let size = self.looks.first().map_or(0, |look| look.netns.len());
-                if size <= SMALL || self.changes >= size / LOOKS_PER_SIZE {
-                    self.look()?;
-                }
+                self.look_if_cheap()?;
                 let bare = |_: &Result<Outcome, ModelError>| Vec::new();
                 check(&results, |it| judge::command(refusal.as_deref(), it), bare)
             }
@@ -124,6 +122,7 @@ impl Lockstep<'_> {
                 let results = self.probe(probe)?;
                 seen.extend(results.iter().cloned().map(Seen::Probe));
                 self.compare(&results, traces)?;
+                self.look_if_cheap()?;
                 let about =
                     |it: &Result<Trace, _>| it.as_ref().map_or_else(|_| Vec::new(), judge::about);
                 check(&results, |it| judge::probe(end, it), about)
@@ -169,6 +168,14 @@ impl Lockstep<'_> {
                 "a bounded wait ended the probe, and not the network".into(),
             )),
             None => Ok(results),
+        }
+    }
+
+    fn look_if_cheap(&mut self) -> Result<(), Halt> {
+        let size = self.looks.first().map_or(0, |look| look.netns.len());
+        match size <= SMALL || self.changes >= size / LOOKS_PER_SIZE {
+            true => self.look(),
+            false => Ok(()),
         }
     }
 
