@@ -248,6 +248,10 @@ impl Kernel {
                 .insert(place.index, known);
         }
         journal.push(Undo::Delete(near_place));
+        for (place, end, ..) in ends {
+            let socket = self.namespaces.get_mut(place.slot)?.netlink.descriptor();
+            sys::complete_checksums(socket, end.link.name).doing("add veth pair")?;
+        }
         let mut requests = vec![links::keep_neighbours(far_index)];
         if let Some(master) = far_master {
             let change = LinkChange::Master(far.master);
@@ -442,7 +446,7 @@ impl Namespace {
         match sys::sync_carrier(self.netlink.descriptor(), name) {
             // It is being removed, or has another name until then.
             Err(nix::errno::Errno::ENODEV) => Ok(()),
-            carrier => carrier.map(drop).doing("look at carrier"),
+            carrier => carrier.doing("look at carrier"),
         }
     }
 }

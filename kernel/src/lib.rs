@@ -142,7 +142,9 @@ impl Dataplane for Kernel {
     }
 
     fn probe(&mut self, shot: &Shot) -> Result<Sighting, DataplaneError> {
-        self.sight(shot).map_err(Failure::broken)
+        let sender = self.namespaces.find(&shot.netns);
+        let sender = sender.map_err(|failure| failure.at(0))?;
+        self.sight(sender, shot).map_err(Failure::broken)
     }
 
     fn snapshot(&mut self) -> Result<Snapshot, DataplaneError> {

@@ -248,6 +248,12 @@ impl Namespaces {
         Some(namespace)
     }
 
+    /// Every tap.
+    pub(crate) fn taps(&mut self) -> impl Iterator<Item = (Slot, &mut Tap)> {
+        let taps = self.slots.iter_mut().enumerate();
+        taps.filter_map(|(slot, namespace)| Some((slot, &mut namespace.as_mut()?.tap)))
+    }
+
     /// All that can be found, in the order of their names.
     pub(crate) fn named(&self) -> impl Iterator<Item = Slot> + use<> {
         self.names.values().copied().collect::<Vec<_>>().into_iter()

@@ -3,12 +3,13 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     net::Ipv4Addr,
+    thread,
     time::{Duration, Instant},
 };
 
 use netparity_core::{
     errno::Errno,
-    name::{LinkName, LinkRef},
+    name::LinkRef,
     probe::{Payload, Shot, arp_request},
     trace::{Capture, Direction, Sighting, Tap},
 };
@@ -19,7 +20,7 @@ use crate::{
     error::{Doing, Failure},
     fence::Pin,
     links::Place,
-    namespace::Slot,
+    namespace::{Namespaces, Slot},
     neighbours, order, routes, sender, sys, tap,
     tap::Seen,
     watch::Source,
@@ -27,6 +28,14 @@ use crate::{
 
 /// How long a probe may take at most. A safety net: what ends a probe is the fence.
 const SAFETY_NET: Duration = Duration::from_secs(5);
+
+const ETHERNET_HEADER: usize = 14;
+/// What an ICMP error puts before what it quotes.
+const ICMP_ERROR: u32 = 28;
+/// How many frames a tap that copies them has room for at the least.
+const LEAST_ROOM: usize = 128;
+/// How many threads wait for taps that are to copy.
+const MOST_WAITING: usize = 16;
 
 /// What there is to a probe while it is under way.
 pub(crate) struct Watching {
@@ -55,10 +64,10 @@ impl Room {
 
 impl Kernel {
     /// Sends a shot and watches every link of every namespace until nothing moves any more.
-    pub(crate) fn sight(&mut self, shot: &Shot) -> Result<Sighting, Failure> {
-        let slot = self.namespaces.find(&shot.netns)?;
+    pub(crate) fn sight(&mut self, slot: Slot, shot: &Shot) -> Result<Sighting, Failure> {
         let _pin = Pin::new()?;
         self.stations.refresh(&mut self.namespaces)?;
+        self.expect_fragments(shot)?;
         self.rule_counts.know(&mut self.firewall)?;
         let mut watching = Watching {
             seen: BTreeMap::new(),
@@ -81,6 +90,47 @@ impl Kernel {
             drops,
             stations,
             timed_out: watching.timed_out,
+        })
+    }
+
+    /// Sees to it that fragments are copied as they pass, if there may be any.
+    fn expect_fragments(&mut self, shot: &Shot) -> Result<(), Failure> {
+        let Some(size) = shot.size else {
+            return Ok(());
+        };
+        // An error that quotes all of it is the longest that can come of it.
+        let size = u32::from(size) + ICMP_ERROR;
+        let narrowest = self.stations.narrowest().unwrap_or(size);
+        if size <= narrowest {
+            return Ok(());
+        }
+        // The packet and an answer, in and out, each by a port and the bridge that it is of.
+        let fragments = size.div_ceil(narrowest) as usize + 1;
+        let frames = (8 * fragments).max(LEAST_ROOM).next_power_of_two();
+        let taps = self.namespaces.taps().filter_map(|(slot, tap)| {
+            // Conntrack, which only the host has, puts packets together before they are passed on.
+            let longest = match slot {
+                Namespaces::HOST => size as usize + ETHERNET_HEADER,
+                _ => 0,
+            };
+            (!tap.copies(frames, longest)).then_some((tap, longest))
+        });
+        let mut taps: Vec<_> = taps.collect();
+        // Each waits for a grace period, and all of them may wait for the same.
+        let share = taps.len().div_ceil(MOST_WAITING).max(1);
+        thread::scope(|scope| {
+            let shares = taps.chunks_mut(share).map(|share| {
+                scope.spawn(move || {
+                    share
+                        .iter_mut()
+                        .try_for_each(|(tap, longest)| tap.copy(frames, *longest))
+                })
+            });
+            let shares: Vec<_> = shares.collect();
+            shares.into_iter().try_for_each(|share| match share.join() {
+                Ok(result) => result,
+                Err(_) => Err(Failure::nonsense("a thread has panicked")),
+            })
         })
     }
 
@@ -231,24 +281,34 @@ impl Kernel {
         let mut taps: BTreeMap<(Slot, u32), LinkRef> = BTreeMap::new();
         let mut captures = Vec::with_capacity(seen.len());
         for (slot, one) in seen {
-            let link = taps.entry((slot, one.link)).or_insert_with(|| {
-                let namespace = self.namespaces.get(slot);
-                let known = namespace.and_then(|namespace| namespace.links.get(one.link));
-                LinkRef::new(
-                    namespace.map_or(netparity_core::name::Netns::Host, |it| it.name.clone()),
-                    known.map_or(LinkName::LOOPBACK, |known| known.name),
-                )
-            });
+            let at = (slot, one.link);
+            let link = match taps.get(&at) {
+                Some(link) => link.clone(),
+                None => {
+                    let Some(link) = self.name_of(slot, one.link) else {
+                        // A link that somebody else has put there is no part of the network.
+                        continue;
+                    };
+                    taps.insert(at, link.clone());
+                    link
+                }
+            };
             let mut frame = one.frame;
             completed.complete(&mut frame);
             captures.push(Capture {
                 tap: Tap {
-                    link: link.clone(),
+                    link,
                     direction: one.direction,
                 },
                 frame,
             });
         }
         captures
+    }
+
+    fn name_of(&self, slot: Slot, index: u32) -> Option<LinkRef> {
+        let namespace = self.namespaces.get(slot)?;
+        let known = namespace.links.get(index)?;
+        Some(LinkRef::new(namespace.name.clone(), known.name))
     }
 }

@@ -99,6 +99,11 @@ impl Stations {
         self.links.get(&place)
     }
 
+    /// The smallest MTU of all links.
+    pub(crate) fn narrowest(&self) -> Option<u32> {
+        self.links.values().map(|link| link.mtu).min()
+    }
+
     /// The link that has this address; a bridge before its ports.
     pub(crate) fn owner(&self, mac: MacAddr) -> Option<Place> {
         let places = self.by_mac.get(&mac)?;

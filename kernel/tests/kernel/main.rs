@@ -4,6 +4,14 @@
 //! starts. Where there can be none the tests are ignored, with the reason, unless
 //! `NETPARITY_REQUIRE` says `kernel`.
 
+#![allow(
+    clippy::panic,
+    clippy::print_stderr,
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    reason = "clippy does not know a test without the standard harness for one"
+)]
+
 mod drops;
 mod errnos;
 mod isolation;
@@ -35,6 +43,7 @@ const TESTS: &[Test] = &tests![
     probes::loopback_is_seen_both_ways_and_with_whole_checksums,
     probes::a_datagram_is_answered_from_where_it_was_sent,
     probes::what_is_too_large_is_fragmented_or_refused,
+    probes::fragments_are_seen_as_they_pass,
     probes::time_to_live_runs_out,
     probes::a_probe_without_a_route_is_not_sent,
     probes::the_same_probe_leaves_the_same_trace,

@@ -174,6 +174,39 @@ pub fn what_is_too_large_is_fragmented_or_refused(access: &Access) {
     assert!(trace.captures.is_empty());
 }
 
+/// The kernel writes new headers over those of fragments that it has put together and passes on.
+pub fn fragments_are_seen_as_they_pass(access: &Access) {
+    let mut kernel = two_bridges(access);
+    let track = Rule::new(Target::Accept).when(Field::Established);
+    let track = RuleOp::Append(ChainRef::filter(ChainName::Forward), track);
+    done(&mut kernel, vec![forward(), Op::Rules(track)]);
+    for size in [4000, 60_000] {
+        let probe = Shot {
+            size: Some(size),
+            ..shot("c2", "10.0.1.3", Payload::Icmp)
+        };
+        let trace = throw(&mut kernel, &probe);
+        assert_eq!(trace.verdict, Verdict::Reply);
+        let sent = seen(&trace, "c2/eth0", Out);
+        let parts = sent.iter().filter(|line| line.contains("fragment"));
+        let from_c2 = parts.filter(|line| line.starts_with("c2/eth0 > host/br0: 10.0.0.2 >"));
+        assert_eq!(from_c2.count(), usize::from(size - 20).div_ceil(1480));
+        let came = |line: &&String| line.contains("fragment");
+        let there = seen(&trace, "c3/eth0", In);
+        assert_eq!(
+            there.iter().filter(came).count(),
+            sent.iter().filter(came).count()
+        );
+        // Whole in between, where it is put together.
+        let whole = format!("length {size}");
+        assert!(
+            seen(&trace, "host/br0", In)
+                .iter()
+                .any(|line| line.contains(&whole))
+        );
+    }
+}
+
 pub fn time_to_live_runs_out(access: &Access) {
     let mut kernel = two_bridges(access);
     done(&mut kernel, vec![forward()]);

@@ -1,9 +1,13 @@
 //! The system calls that nix has no safe form of: socket options by number, sending on a packet
-//! socket, and two ioctls.
+//! socket, some ioctls, and a packet socket's ring.
 #![allow(
     unsafe_code,
-    reason = "each call passes pointers to live, correctly sized locals together with their sizes"
+    reason = "each call passes pointers to live, correctly sized memory together with its size"
 )]
+
+mod ring;
+
+pub(crate) use ring::Ring;
 
 use std::{
     mem::size_of,
@@ -96,17 +100,26 @@ fn named_request(link: LinkName) -> libc::ifreq {
 }
 
 /// Makes the link watcher catch up with this link (`linkwatch_sync_dev`), so that its queue and
-/// its carrier are what they should be, and says whether it has a carrier.
-pub(crate) fn sync_carrier(socket: RawFd, link: LinkName) -> nix::Result<bool> {
+/// its carrier are what they should be.
+pub(crate) fn sync_carrier(socket: RawFd, link: LinkName) -> nix::Result<()> {
     const ETHTOOL_GLINK: u32 = 0x0a;
+    ethtool(socket, link, [ETHTOOL_GLINK, 0])
+}
+
+/// Has the checksums of what a link sends completed, as a network card would.
+pub(crate) fn complete_checksums(socket: RawFd, link: LinkName) -> nix::Result<()> {
+    const ETHTOOL_STXCSUM: u32 = 0x17;
+    ethtool(socket, link, [ETHTOOL_STXCSUM, 0])
+}
+
+fn ethtool(socket: RawFd, link: LinkName, mut value: [u32; 2]) -> nix::Result<()> {
     const SIOCETHTOOL: libc::c_ulong = 0x8946;
-    let mut value = [ETHTOOL_GLINK, 0];
     let mut request = named_request(link);
     request.ifr_ifru.ifru_data = value.as_mut_ptr().cast();
-    // SAFETY: SIOCETHTOOL reads the ifreq, and ETHTOOL_GLINK writes the second word of the eight
-    // bytes that ifru_data points to; both live through the call.
+    // SAFETY: SIOCETHTOOL reads the ifreq; both commands take a value of eight bytes, to which
+    // ifru_data points; both live through the call.
     let result = unsafe { libc::ioctl(socket, SIOCETHTOOL as _, &raw mut request) };
-    Errno::result(result).map(|_| value[1] != 0)
+    Errno::result(result).map(drop)
 }
 
 /// Removes a bridge as `brctl delbr` does.
