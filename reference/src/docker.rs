@@ -4,7 +4,10 @@ use std::{
     collections::BTreeMap,
     fs::{self, File},
     io,
-    os::{fd::OwnedFd, unix::fs::MetadataExt},
+    os::{
+        fd::{AsFd, OwnedFd},
+        unix::fs::MetadataExt,
+    },
     path::PathBuf,
 };
 
@@ -14,6 +17,10 @@ use netparity_core::{
     model::{ModelError, Outcome},
     name::{Name, Netns},
     snapshot::{ContainerState, Status},
+};
+use nix::{
+    poll::{PollFd, PollFlags, poll},
+    sys::inotify::{AddWatchFlags, InitFlags, Inotify},
 };
 
 use crate::{
@@ -48,6 +55,12 @@ pub struct Docker {
 
 /// What every image of a scenario stands for.
 const IMAGE: &str = "netparity";
+
+/// How much of the log comes with an error.
+const LAST_LINES: usize = 20;
+
+/// A safety net, in milliseconds: a program follows its start at once.
+const PATIENCE: u16 = 60_000;
 
 impl Docker {
     /// Makes the private host. There is no dockerd on it yet, so that bridges can be made first.
@@ -170,6 +183,7 @@ impl Docker {
     fn create(&mut self, spec: &ContainerSpec) -> Result<(Name, Outcome), ModelError> {
         let unnamed = || Name::new(&format!("container_{}", self.ids.containers() + 1));
         let name = spec.name.clone().unwrap_or_else(unnamed);
+        let links: Vec<String> = spec.links.iter().map(|it| self.ids.untell(it)).collect();
         let body = Create {
             image: IMAGE,
             hostname: spec.hostname.as_deref(),
@@ -186,10 +200,10 @@ impl Docker {
                     NetMode::Bridge => "default".into(),
                     NetMode::Host => "host".into(),
                     NetMode::None => "none".into(),
-                    NetMode::Container(target) => format!("container:{target}"),
+                    NetMode::Container(target) => format!("container:{}", self.ids.untell(target)),
                     NetMode::Network(network) => network.clone(),
                 },
-                links: &spec.links,
+                links: &links,
                 auto_remove: spec.auto_remove,
             },
         };
@@ -237,10 +251,11 @@ impl Docker {
                 return Ok(());
             }
         };
-        match number(&self.containment, pid) {
-            Ok(number) if number == self.host => self.sandboxes.ended(name),
-            Ok(number) => self.sandboxes.started(name, number),
-            Err(error) => return Err(self.broken(&format!("namespace of {name}: {error}"))),
+        let broken = |error: io::Error| self.broken(&format!("container {name}: {error}"));
+        wait_for_program(&self.containment, pid).map_err(broken)?;
+        match number(&self.containment, pid).map_err(broken)? {
+            number if number == self.host => self.sandboxes.ended(name),
+            number => self.sandboxes.started(name, number),
         }
         Ok(())
     }
@@ -291,21 +306,25 @@ impl Docker {
             }
             Status::Created | Status::Exited => (None, Vec::new()),
         };
-        let hosts = match container.hosts_path.as_str() {
-            "" => String::new(),
-            path => {
-                let text = fs::read_to_string(self.containment.path(path));
-                self.ids
-                    .tell(&text.map_err(|error| unreadable("hosts file", error))?)
+        let hosts = match (status, container.hosts_path.as_str()) {
+            (Status::Running, _) => {
+                fs::read_to_string(self.containment.path(&format!("proc/{pid}/root/etc/hosts")))
             }
+            (_, "") => Ok(String::new()),
+            (_, path) => match fs::read_to_string(self.containment.path(path)) {
+                // It was that of a container it had joined, and went with that.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(String::new()),
+                read => read,
+            },
         };
+        let hosts = hosts.map_err(|error| unreadable("hosts file", error))?;
         Ok(ContainerState {
             id: self.ids.tell(&container.id),
             status,
             netns,
             hostname: self.ids.tell(&container.config.hostname),
             env,
-            hosts,
+            hosts: self.ids.tell(&hosts),
         })
     }
 
@@ -363,9 +382,11 @@ impl Docker {
 
     fn broken(&self, why: &str) -> ModelError {
         let log = self.log();
-        ModelError::Broken(match log.trim() {
+        let lines: Vec<&str> = log.lines().collect();
+        let end = lines[lines.len().saturating_sub(LAST_LINES)..].join("\n");
+        ModelError::Broken(match end.as_str() {
             "" => why.to_owned(),
-            log => format!("{why}\ndockerd's log ends with:\n{log}"),
+            end => format!("{why}\ndockerd's log ends with:\n{end}"),
         })
     }
 }
@@ -375,6 +396,24 @@ const INIT: i32 = 1;
 
 fn netns_of(pid: i32) -> String {
     format!("proc/{pid}/ns/net")
+}
+
+/// Waits until a container's first process is its program: Docker calls it started while it is
+/// still what has set it up, with that one's environment.
+fn wait_for_program(containment: &Containment, pid: i32) -> io::Result<()> {
+    let program = containment.path(&format!("proc/{pid}/root{}", image::PROGRAM));
+    let events = Inotify::init(InitFlags::IN_CLOEXEC)?;
+    // The program opens its own file once it runs.
+    events.add_watch(&program, AddWatchFlags::IN_OPEN)?;
+    let executable = containment.path(&format!("proc/{pid}/exe"));
+    while fs::read_link(&executable)?.as_os_str() != image::PROGRAM {
+        let mut fds = [PollFd::new(events.as_fd(), PollFlags::POLLIN)];
+        if poll(&mut fds, PATIENCE)? == 0 {
+            return Err(io::Error::other("it does not get to its program"));
+        }
+        events.read_events()?;
+    }
+    Ok(())
 }
 
 /// The inode number of a process's network namespace.

@@ -7,10 +7,11 @@ use netparity_core::engine::identity;
 /// How many digits of an id Docker shows to people, and makes a hostname of.
 const SHORT: usize = 12;
 
-/// The ids that the engine has given, by their first digits.
+/// The ids that the engine has given, and core's for them, by their first digits.
 #[derive(Default)]
 pub(crate) struct Ids {
     told: BTreeMap<String, String>,
+    real: BTreeMap<String, String>,
     containers: u64,
 }
 
@@ -22,35 +23,44 @@ impl Ids {
 
     /// Takes note of a container that was made.
     pub(crate) fn made(&mut self, id: &str) {
-        self.note(id, identity::container_id(self.containers));
+        self.note(id, &identity::container_id(self.containers));
         self.containers += 1;
     }
 
     /// Takes note of the default network.
     pub(crate) fn network(&mut self, id: &str) {
-        self.note(id, identity::network_id());
+        self.note(id, &identity::network_id());
     }
 
-    fn note(&mut self, id: &str, told: String) {
-        if let Some(short) = id.get(..SHORT) {
-            self.told.insert(short.to_owned(), told);
-        }
+    fn note(&mut self, real: &str, told: &str) {
+        let short = |id: &str| id.get(..SHORT).unwrap_or(id).to_owned();
+        self.told.insert(short(real), told.to_owned());
+        self.real.insert(short(told), real.to_owned());
     }
 
-    /// `text` with every id in it, whole or short, replaced.
+    /// `text` with every id of Docker's in it, whole or short, replaced by core's.
     pub(crate) fn tell(&self, text: &str) -> String {
-        let mut told = String::with_capacity(text.len());
-        for word in text.split_inclusive(|c: char| !c.is_ascii_alphanumeric()) {
-            let end = word.trim_end_matches(|c: char| !c.is_ascii_alphanumeric());
-            let replacement = end
-                .get(..SHORT)
-                .and_then(|short| self.told.get(short))
-                .and_then(|id| id.get(..end.len()));
-            told.push_str(replacement.unwrap_or(end));
-            told.push_str(&word[end.len()..]);
-        }
-        told
+        replace(text, &self.told)
     }
+
+    /// `text` with every id of core's in it replaced by Docker's.
+    pub(crate) fn untell(&self, text: &str) -> String {
+        replace(text, &self.real)
+    }
+}
+
+fn replace(text: &str, ids: &BTreeMap<String, String>) -> String {
+    let mut replaced = String::with_capacity(text.len());
+    for word in text.split_inclusive(|c: char| !c.is_ascii_alphanumeric()) {
+        let plain = word.trim_end_matches(|c: char| !c.is_ascii_alphanumeric());
+        let id = plain
+            .get(..SHORT)
+            .and_then(|short| ids.get(short))
+            .and_then(|id| id.get(..plain.len()));
+        replaced.push_str(id.unwrap_or(plain));
+        replaced.push_str(&word[plain.len()..]);
+    }
+    replaced
 }
 
 #[cfg(test)]
@@ -67,6 +77,10 @@ mod tests {
         assert_eq!(
             ids.tell(&format!("172.17.0.1\tdb {} redis\n({id})", &id[..12])),
             format!("172.17.0.1\tdb {} redis\n({told})", &told[..12])
+        );
+        assert_eq!(
+            ids.untell(&format!("{}:db", &told[..12])),
+            format!("{}:db", &id[..12])
         );
         for other in [
             "",

@@ -34,7 +34,8 @@ fn header(name: &str, size: usize) -> [u8; BLOCK] {
     header
 }
 
-/// A static executable that blocks SIGTERM, waits for it, and exits with status 0.
+/// A static executable that blocks SIGTERM, opens itself, which shows whoever watches its file
+/// that it runs and can be ended, waits for the signal, and exits with status 0.
 ///
 /// It is machine code because nothing else runs in an empty file system without a package or a
 /// second compiler. The first process of a PID namespace does not get signals that it neither
@@ -84,6 +85,11 @@ const CODE: &[u8] = &[
     0x6a, 0x0e,                   // push   14
     0x58,                         // pop    rax                 rt_sigprocmask
     0x0f, 0x05,                   // syscall
+    0x48, 0x8b, 0x7c, 0x24, 0x10, // mov    rdi, [rsp + 16]     its own path
+    0x31, 0xf6,                   // xor    esi, esi            O_RDONLY
+    0x6a, 0x02,                   // push   2
+    0x58,                         // pop    rax                 open
+    0x0f, 0x05,                   // syscall
     0x48, 0x89, 0xe7,             // mov    rdi, rsp       again:
     0x31, 0xf6,                   // xor    esi, esi
     0x31, 0xd2,                   // xor    edx, edx            no timeout
@@ -101,7 +107,7 @@ const MACHINE: u16 = 183;
 
 #[cfg(target_arch = "aarch64")]
 const CODE: &[u8] = &{
-    const INSTRUCTIONS: [u32; 17] = [
+    const INSTRUCTIONS: [u32; 22] = [
         0xd288_0001, // mov  x1, #1 << (SIGTERM - 1)
         0xf81f_0fe1, // str  x1, [sp, #-16]!
         0xd280_0000, // mov  x0, #0              SIG_BLOCK
@@ -109,6 +115,11 @@ const CODE: &[u8] = &{
         0xd280_0002, // mov  x2, #0
         0xd280_0103, // mov  x3, #8              its size
         0xd280_10e8, // mov  x8, #135            rt_sigprocmask
+        0xd400_0001, // svc  #0
+        0x9280_0c60, // mov  x0, #-100           AT_FDCWD
+        0xf940_0fe1, // ldr  x1, [sp, #24]       its own path
+        0xd280_0002, // mov  x2, #0              O_RDONLY
+        0xd280_0708, // mov  x8, #56             openat
         0xd400_0001, // svc  #0
         0x9100_03e0, // mov  x0, sp         again:
         0xd280_0001, // mov  x1, #0
@@ -134,20 +145,32 @@ compile_error!("the program of the image is written for x86_64 and aarch64");
 
 #[cfg(test)]
 mod tests {
-    use std::{fs, io::Write, os::unix::fs::PermissionsExt, process::Command};
+    use std::{
+        fs,
+        os::unix::{fs::PermissionsExt, process::CommandExt},
+        process::Command,
+    };
+
+    use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
 
     use super::*;
 
     #[test]
     fn the_program_ends_well_when_told_and_not_before() {
-        let path = std::env::temp_dir().join(format!("netparity-wait-{}", std::process::id()));
-        let mut file = fs::File::create(&path).unwrap();
-        file.write_all(&program()).unwrap();
-        file.set_permissions(fs::Permissions::from_mode(0o755))
-            .unwrap();
-        drop(file);
-        let mut child = Command::new(&path).spawn().unwrap();
+        let file = |name: &str| {
+            let process = std::process::id();
+            let path = std::env::temp_dir().join(format!("netparity-{name}-{process}"));
+            fs::write(&path, program()).unwrap();
+            fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+            path
+        };
+        let (path, own_path) = (file("wait"), file("wait-own-path"));
+        let events = Inotify::init(InitFlags::IN_CLOEXEC).unwrap();
+        events.add_watch(&own_path, AddWatchFlags::IN_OPEN).unwrap();
+        let mut child = Command::new(&path).arg0(&own_path).spawn().unwrap();
+        events.read_events().unwrap();
         fs::remove_file(&path).unwrap();
+        fs::remove_file(&own_path).unwrap();
         let pid = nix::unistd::Pid::from_raw(i32::try_from(child.id()).unwrap());
         let signal = |signal| nix::sys::signal::kill(pid, signal).unwrap();
         // A stop and a continuation interrupt the wait, and must not end it.

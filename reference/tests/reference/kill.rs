@@ -1,6 +1,9 @@
 //! `kill -9`, at any moment.
 
-#![allow(clippy::zombie_processes, reason = "wait_for_all reaps whatever there is")]
+#![allow(
+    clippy::zombie_processes,
+    reason = "wait_for_all reaps whatever there is"
+)]
 
 use std::{
     env, fs,
