@@ -183,6 +183,7 @@ impl Docker {
     fn create(&mut self, spec: &ContainerSpec) -> Result<(Name, Outcome), ModelError> {
         let unnamed = || Name::new(&format!("container_{}", self.ids.containers() + 1));
         let name = spec.name.clone().unwrap_or_else(unnamed);
+        check_links(&spec.links)?;
         let links: Vec<String> = spec.links.iter().map(|it| self.ids.untell(it)).collect();
         let body = Create {
             image: IMAGE,
@@ -389,6 +390,19 @@ impl Docker {
             end => format!("{why}\ndockerd's log ends with:\n{end}"),
         })
     }
+}
+
+/// What the command line says of links before it asks dockerd (`opts.ParseLink` of docker/cli).
+fn check_links(links: &[String]) -> Result<(), Refusal> {
+    for link in links {
+        if link.is_empty() {
+            return Err(Refusal::new("empty string specified for links"));
+        }
+        if link.split(':').count() > 2 {
+            return Err(Refusal::new(format!("bad format for links: {link}")));
+        }
+    }
+    Ok(())
 }
 
 /// Process 1 in there, which is in the host's namespaces.

@@ -139,7 +139,16 @@ fn refusals_are_dockers_words_with_cores_ids(access: Access) {
         refused(&mut docker, odd),
         "No such container: no/body at all?"
     );
-    // Two were refused, and took no number.
+    // The command line looks at links before dockerd looks at anything.
+    let odd = ContainerSpec {
+        links: vec!["redis:db".into(), "a:b:c".into()],
+        ..joining("odd", "")
+    };
+    assert_eq!(
+        refused(&mut docker, Command::Create(odd)),
+        "bad format for links: a:b:c"
+    );
+    // All were refused, and took no number.
     run(&mut docker, ContainerSpec::default());
     let containers = docker.containers().unwrap();
     assert_eq!(
