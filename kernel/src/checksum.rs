@@ -1,7 +1,8 @@
 //! Completing the checksums that Linux leaves to a network card.
 //!
-//! What a socket sends over a virtual link goes with the sum of the pseudo header alone
+//! What a socket sends over loopback goes with the sum of the pseudo header alone
 //! (`CHECKSUM_PARTIAL`), and no card ever completes it. An ICMP error then quotes it as it is.
+//! Veths complete it, because they are told that they cannot; loopback cannot be told.
 
 use std::collections::BTreeMap;
 

@@ -58,6 +58,8 @@ use crate::{
     fence::Fence,
     links::Links,
     namespace::{Namespace, Namespaces},
+    neighbours::Table,
+    netlink::Netlink,
     nftables::Firewall,
     probe::Room,
     stations::Stations,
@@ -79,6 +81,7 @@ pub struct Kernel {
     stations: Stations,
     rule_counts: RuleCounts,
     martians: Counter,
+    neighbour_table: Table,
 }
 
 impl Kernel {
@@ -110,6 +113,8 @@ impl Kernel {
         martians.growth()?;
         let watch = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC).doing("open epoll")?;
         let fence = Fence::open(access.quiet_netns())?;
+        let quiet = namespace::visit(access.quiet_netns(), || Netlink::open(&runtime))?;
+        let neighbour_table = Table::new(quiet)?;
         let mut kernel = Self {
             access: access.clone(),
             runtime,
@@ -121,6 +126,7 @@ impl Kernel {
             stations: Stations::default(),
             rule_counts: RuleCounts::default(),
             martians,
+            neighbour_table,
         };
         let event = EpollEvent::new(EpollFlags::EPOLLIN, Source::Fence.token());
         kernel

@@ -1,10 +1,11 @@
-//! Neighbours whose hardware address has been asked for.
+//! Neighbours whose hardware address has been asked for, and the table of them all.
 
 use std::net::Ipv4Addr;
 
 use netlink_packet_route::{
     AddressFamily, RouteNetlinkMessage,
     neighbour::{NeighbourAddress, NeighbourAttribute, NeighbourMessage, NeighbourState},
+    neighbour_table::{NeighbourTableAttribute, NeighbourTableMessage},
 };
 use nix::libc;
 use pnet::packet::{
@@ -56,4 +57,42 @@ pub(crate) fn give_up(
         netlink.one(Request::replace(failed, "fail neighbour"))?;
     }
     Ok(incomplete)
+}
+
+/// The kernel's table of neighbours, which all namespaces of a machine share: it holds
+/// `net.ipv4.neigh.default.gc_thresh3` of them, 1,024 by default, and a packet to one more is lost.
+pub(crate) struct Table {
+    netlink: Netlink,
+    overflows: u64,
+}
+
+impl Table {
+    /// `netlink` is for a namespace with few links, because each has a part in the answers.
+    pub(crate) fn new(netlink: Netlink) -> Result<Self, Failure> {
+        let mut table = Self {
+            netlink,
+            overflows: 0,
+        };
+        table.has_overflown()?;
+        Ok(table)
+    }
+
+    /// Whether there was no room since this was last asked.
+    pub(crate) fn has_overflown(&mut self) -> Result<bool, Failure> {
+        let mut question = NeighbourTableMessage::default();
+        question.header.family = AddressFamily::Inet;
+        let question = RouteNetlinkMessage::GetNeighbourTable(question);
+        let answers = self.netlink.dump(question, "look at neighbour table")?;
+        let tables = answers.iter().filter_map(|answer| match answer {
+            RouteNetlinkMessage::NewNeighbourTable(table) => Some(&table.attributes),
+            _ => None,
+        });
+        let counts = tables.flatten().filter_map(|attribute| match attribute {
+            NeighbourTableAttribute::Stats(counts) => Some(counts.table_fulls),
+            _ => None,
+        });
+        let now = counts.sum();
+        let before = std::mem::replace(&mut self.overflows, now);
+        Ok(now != before)
+    }
 }

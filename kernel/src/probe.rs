@@ -82,6 +82,13 @@ impl Kernel {
         self.watch_until_quiet(&mut watching)?;
         let seen = order::merge(watching.seen, slot, &self.namespaces);
         let drops = self.drops(&seen, slot)?;
+        // What is lost for want of room among the neighbours nobody is told of.
+        let lost = send_error.is_none() && drops.is_empty() && !is_answered(&seen, slot);
+        if lost && self.neighbour_table.has_overflown()? {
+            return Err(Failure::nonsense(
+                "the machine's neighbour table is full: raise net.ipv4.neigh.default.gc_thresh3",
+            ));
+        }
         let frames = seen.iter().map(|(_, frame)| frame.frame.as_slice());
         let stations = self.stations.of(frames, &self.namespaces);
         Ok(Sighting {
@@ -311,4 +318,12 @@ impl Kernel {
         let known = namespace.links.get(index)?;
         Some(LinkRef::new(namespace.name.clone(), known.name))
     }
+}
+
+/// Whether anything but a request has come back to the sender.
+fn is_answered(seen: &[(Slot, Seen)], sender: Slot) -> bool {
+    let mut arrived = seen
+        .iter()
+        .filter(|(slot, frame)| *slot == sender && frame.direction == Direction::In);
+    arrived.any(|(_, frame)| neighbours::asked_for(&frame.frame).is_none())
 }
