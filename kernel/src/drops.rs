@@ -8,6 +8,8 @@ use std::{
 
 use ipnet::Ipv4Net;
 use netparity_core::{
+    frame::ipv4_of,
+    name::Netns,
     snapshot::LinkKind,
     trace::{Direction, Drop, DropCause},
 };
@@ -17,8 +19,8 @@ use crate::{
     Kernel, addresses,
     counters::{self, Counter},
     error::Failure,
-    links::{Link, Place},
-    namespace::{Namespaces, Slot},
+    links::{Link, Place, mac_of},
+    namespaces::{Namespaces, Slot},
     nftables::Firewall,
     tap::Seen,
 };
@@ -92,7 +94,7 @@ impl Kernel {
         let slots: BTreeSet<Slot> = seen.iter().map(|(slot, _)| *slot).collect();
         let mut by_rules = 0;
         if sender == Namespaces::HOST || slots.contains(&Namespaces::HOST) {
-            let netns = netparity_core::name::Netns::Host;
+            let netns = Netns::Host;
             for (cause, count) in self.rule_counts.growth(&mut self.firewall)? {
                 by_rules += count;
                 let netns = netns.clone();
@@ -121,8 +123,7 @@ impl Kernel {
                 index: frame.link,
             };
             let for_stack = frame.direction == Direction::In && frame.to_link;
-            let Some(packet) = netparity_core::frame::ipv4_of(&frame.frame).filter(|_| for_stack)
-            else {
+            let Some(packet) = ipv4_of(&frame.frame).filter(|_| for_stack) else {
                 continue;
             };
             let is_end = |link: &Link| link.kind != LinkKind::Loopback && link.master.is_none();
@@ -180,7 +181,7 @@ impl Kernel {
                 },
                 _ => continue,
             };
-            let Some(packet) = netparity_core::frame::ipv4_of(&frame.frame) else {
+            let Some(packet) = ipv4_of(&frame.frame) else {
                 continue;
             };
             lost.extend(self.ports_missed(*slot, bridge, frame, &packet, seen));
@@ -205,16 +206,14 @@ impl Kernel {
                 *at == slot
                     && other.link == port
                     && other.direction == Direction::Out
-                    && netparity_core::frame::ipv4_of(&other.frame)
-                        .is_some_and(|other| is_same_packet(&other, packet))
+                    && ipv4_of(&other.frame).is_some_and(|other| is_same_packet(&other, packet))
             })
         };
         let takes_less = |port: u32| {
             let link = self.stations.link(Place { slot, index: port });
             link.filter(|link| link.master == Some(bridge) && link.carrier && link.mtu < length)
         };
-        let destination =
-            crate::links::mac_of(&frame.frame).and_then(|mac| self.stations.owner(mac));
+        let destination = mac_of(&frame.frame).and_then(|mac| self.stations.owner(mac));
         let behind = destination.and_then(|place| {
             let known = self.namespaces.get(place.slot)?.links.get(place.index)?;
             known.peer.filter(|peer| peer.slot == slot)

@@ -15,6 +15,7 @@ mod fence;
 mod links;
 mod listener;
 mod namespace;
+mod namespaces;
 mod neighbours;
 mod netlink;
 mod nftables;
@@ -57,13 +58,13 @@ use crate::{
     error::{Doing, Failure},
     fence::Fence,
     links::Links,
-    namespace::{Namespace, Namespaces},
+    namespace::Namespace,
+    namespaces::Namespaces,
     neighbours::Table,
     netlink::Netlink,
     nftables::Firewall,
-    probe::Room,
     stations::Stations,
-    watch::Source,
+    watch::{Room, Source},
 };
 
 /// A private network of Linux namespaces: one that is the host, and those that plans make.

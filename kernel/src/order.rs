@@ -6,7 +6,7 @@ use netparity_core::{snapshot::LinkKind, trace::Direction};
 
 use crate::{
     links::Place,
-    namespace::{Namespaces, Slot},
+    namespaces::{Namespaces, Slot},
     tap::Seen,
 };
 

@@ -10,7 +10,7 @@ use crate::{
     Kernel, addresses,
     error::Failure,
     links::{self, Link, Place},
-    namespace::Slot,
+    namespaces::Slot,
     routes::{self, Entry},
     sysctl::{self, Setting},
 };

@@ -66,6 +66,8 @@ fn close_all() {
 }
 
 /// Waits until every socket of every [`Kernel`](crate::Kernel) that was dropped is closed.
+///
+/// A process that ends without it waits too, and longer: the kernel then closes one after another.
 pub fn settle() {
     let mut all = closing();
     while all.pending > 0 {

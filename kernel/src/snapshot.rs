@@ -7,6 +7,7 @@ use netlink_packet_route::{
     neighbour::{NeighbourAddress, NeighbourAttribute, NeighbourMessage, NeighbourState},
 };
 use netparity_core::{
+    MacAddr,
     name::LinkName,
     plan::Route,
     snapshot::{LinkKind, LinkState, Neighbour, NetnsState, Snapshot},
@@ -17,7 +18,8 @@ use crate::{
     Kernel, addresses,
     error::Failure,
     links::{self, LEAVING, Link, Links, mac_of},
-    namespace::{Namespace, Namespaces},
+    namespace::Namespace,
+    namespaces::Namespaces,
     netlink::Netlink,
     routes,
 };
@@ -129,7 +131,7 @@ fn list_neighbours(
 fn known_neighbour(
     message: &NeighbourMessage,
     names: &BTreeMap<u32, LinkName>,
-) -> Option<(Neighbour, netparity_core::MacAddr)> {
+) -> Option<(Neighbour, MacAddr)> {
     use NeighbourState::{Delay, Permanent, Probe, Reachable, Stale};
     if !matches!(
         message.header.state,
@@ -169,7 +171,7 @@ fn list_learned(
     Ok(learned)
 }
 
-fn hardware_address(message: &NeighbourMessage) -> Option<netparity_core::MacAddr> {
+fn hardware_address(message: &NeighbourMessage) -> Option<MacAddr> {
     message
         .attributes
         .iter()

@@ -8,7 +8,7 @@ use netparity_core::{MacAddr, name::LinkRef, snapshot::LinkKind, trace::Station}
 use crate::{
     error::Failure,
     links::{self, Link, Place},
-    namespace::{Namespaces, Slot},
+    namespaces::{Namespaces, Slot},
 };
 
 /// The links of all namespaces as the kernel described them last, and their hardware addresses.

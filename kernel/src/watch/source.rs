@@ -2,7 +2,7 @@
 
 use netparity_core::port::{Port, Protocol};
 
-use crate::namespace::Slot;
+use crate::namespaces::Slot;
 
 /// What has something to read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

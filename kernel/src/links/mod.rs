@@ -1,0 +1,127 @@
+//! The links of a namespace, by what plans have made of them.
+
+mod request;
+mod state;
+
+use std::collections::BTreeMap;
+
+use netparity_core::{name::LinkName, snapshot::LinkKind};
+
+pub(crate) use self::{
+    request::{
+        LEAVING, ask, ask_all, bridge, change, delete, delete_leaving, keep_neighbours, put_back,
+        set_aside, veth,
+    },
+    state::{Link, mac_of},
+};
+use crate::{error::Failure, namespaces::Slot};
+
+/// A link, wherever it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Place {
+    pub slot: Slot,
+    pub index: u32,
+}
+
+/// The links that plans have made in a namespace, and its loopback interface.
+pub(crate) struct Links {
+    by_name: BTreeMap<LinkName, u32>,
+    by_index: BTreeMap<u32, Known>,
+    next: u32,
+}
+
+/// What a link was made with and cannot change by itself.
+#[derive(Clone, Debug)]
+pub(crate) struct Known {
+    pub name: LinkName,
+    pub kind: LinkKind,
+    /// The other end of a veth.
+    pub peer: Option<Place>,
+    pub master: Option<u32>,
+}
+
+impl Default for Links {
+    fn default() -> Self {
+        let mut links = Self {
+            by_name: BTreeMap::new(),
+            by_index: BTreeMap::new(),
+            next: Self::FIRST,
+        };
+        let loopback = Known {
+            name: LinkName::LOOPBACK,
+            kind: LinkKind::Loopback,
+            peer: None,
+            master: None,
+        };
+        links.insert(Self::LOOPBACK, loopback);
+        links
+    }
+}
+
+impl Links {
+    /// The kernel's `LOOPBACK_IFINDEX`.
+    pub(crate) const LOOPBACK: u32 = 1;
+    /// Indexes from here on are free for us: those before go to the tunnels that some kernels put
+    /// into every namespace.
+    const FIRST: u32 = 64;
+
+    /// An index that no link here has had.
+    pub(crate) fn reserve(&mut self) -> u32 {
+        self.next += 1;
+        self.next - 1
+    }
+
+    pub(crate) fn insert(&mut self, index: u32, known: Known) {
+        self.by_name.insert(known.name, index);
+        self.by_index.insert(index, known);
+    }
+
+    pub(crate) fn find(&self, name: LinkName) -> Result<u32, Failure> {
+        self.by_name.get(&name).copied().ok_or(Failure::NO_LINK)
+    }
+
+    pub(crate) fn get(&self, index: u32) -> Option<&Known> {
+        self.by_index.get(&index)
+    }
+
+    /// Its name is free for another.
+    pub(crate) fn unname(&mut self, index: u32) {
+        if let Some(known) = self.by_index.get(&index) {
+            self.by_name.remove(&known.name);
+        }
+    }
+
+    /// It has its name again.
+    pub(crate) fn rename(&mut self, index: u32) {
+        if let Some(known) = self.by_index.get(&index) {
+            self.by_name.insert(known.name, index);
+        }
+    }
+
+    pub(crate) fn remove(&mut self, index: u32) {
+        if let Some(known) = self.by_index.remove(&index)
+            && self.by_name.get(&known.name) == Some(&index)
+        {
+            self.by_name.remove(&known.name);
+        }
+    }
+
+    pub(crate) fn set_master(&mut self, index: u32, master: Option<u32>) {
+        if let Some(known) = self.by_index.get_mut(&index) {
+            known.master = master;
+        }
+    }
+
+    /// The ports of a bridge.
+    pub(crate) fn ports(&self, bridge: u32) -> Vec<u32> {
+        let port =
+            |(index, known): (&u32, &Known)| (known.master == Some(bridge)).then_some(*index);
+        self.by_index.iter().filter_map(port).collect()
+    }
+
+    /// Every veth's index and other end.
+    pub(crate) fn peers(&self) -> Vec<(u32, Place)> {
+        let peer = |(index, known): (&u32, &Known)| Some((*index, known.peer?));
+        self.by_index.iter().filter_map(peer).collect()
+    }
+}
