@@ -35,6 +35,16 @@ pub trait NetworkModel {
     /// [`ModelError::Refused`] where the sender does not run.
     fn probe(&mut self, probe: &Probe) -> Result<Trace, ModelError>;
 
+    /// Throws a packet and says only how it ended: the verdict of [`probe`](Self::probe), which
+    /// some models have cheaper.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`probe`](Self::probe).
+    fn verdict(&mut self, probe: &Probe) -> Result<Verdict, ModelError> {
+        self.probe(probe).map(|trace| trace.verdict)
+    }
+
     /// Looks at everything.
     ///
     /// # Errors
@@ -92,8 +102,19 @@ pub trait Dataplane {
     ///
     /// # Errors
     ///
+    /// [`DataplaneError::Refused`] with `ENOENT` where the sender's namespace is not there,
     /// [`DataplaneError::Broken`] where the data plane itself failed.
     fn probe(&mut self, shot: &Shot) -> Result<Sighting, DataplaneError>;
+
+    /// Sends a shot and says only how it ended, which some data planes can tell cheaper.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`probe`](Self::probe).
+    fn verdict(&mut self, shot: &Shot) -> Result<Verdict, DataplaneError> {
+        let sighting = self.probe(shot)?;
+        Ok(Trace::judge(shot, sighting).verdict)
+    }
 
     /// Looks at every namespace; leaves [`Snapshot::containers`] empty.
     ///
@@ -181,10 +202,16 @@ impl<D: Dataplane> Planned<D> {
         }
     }
 
-    fn shot(&mut self, probe: &Probe, netns: Netns, to: Ipv4Addr) -> Shot {
+    /// The probe with its name resolved and every choice made; none where its sender does not
+    /// know the name.
+    fn shot(&mut self, probe: &Probe) -> Result<Option<Shot>, ModelError> {
+        let netns = self.engine.netns_of(&probe.from)?;
+        let Some(to) = self.resolve(probe)? else {
+            return Ok(None);
+        };
         let serial = self.shots;
         self.shots = (self.shots + 1) % (u16::MAX - FIRST_SOURCE_PORT);
-        Shot {
+        Ok(Some(Shot {
             netns,
             to,
             payload: probe.payload,
@@ -192,7 +219,7 @@ impl<D: Dataplane> Planned<D> {
             ttl: probe.ttl.unwrap_or(64),
             size: probe.size,
             dont_fragment: probe.dont_fragment,
-        }
+        }))
     }
 
     fn resolve(&mut self, probe: &Probe) -> Result<Option<Ipv4Addr>, ModelError> {
@@ -241,18 +268,37 @@ impl<D: Dataplane> NetworkModel for Planned<D> {
     }
 
     fn probe(&mut self, probe: &Probe) -> Result<Trace, ModelError> {
-        let netns = self.engine.netns_of(&probe.from)?;
-        let Some(to) = self.resolve(probe)? else {
+        let Some(shot) = self.shot(probe)? else {
             return Ok(Trace::unsent(Verdict::NoName));
         };
-        let shot = self.shot(probe, netns, to);
-        let sighting = self.dataplane.probe(&shot)?;
+        let sighting = self.dataplane.probe(&shot);
+        let sighting = sighting.map_err(|error| unsent(probe, error))?;
         Ok(Trace::judge(&shot, sighting))
+    }
+
+    fn verdict(&mut self, probe: &Probe) -> Result<Verdict, ModelError> {
+        let Some(shot) = self.shot(probe)? else {
+            return Ok(Verdict::NoName);
+        };
+        let verdict = self.dataplane.verdict(&shot);
+        verdict.map_err(|error| unsent(probe, error))
     }
 
     fn snapshot(&mut self) -> Result<Snapshot, ModelError> {
         let mut snapshot = self.dataplane.snapshot()?;
         snapshot.containers = self.engine.containers();
         Ok(snapshot)
+    }
+}
+
+/// Why a probe was not sent.
+fn unsent(probe: &Probe, error: DataplaneError) -> ModelError {
+    match error {
+        DataplaneError::Refused { errno, .. } => Refusal::new(format!(
+            "Cannot open network namespace \"{}\": {errno}",
+            probe.from
+        ))
+        .into(),
+        broken => broken.into(),
     }
 }

@@ -1,5 +1,7 @@
 //! The `netparity` command.
 
+mod fuzz;
+
 use std::{
     io::{self, IsTerminal, Write},
     num::NonZeroUsize,
@@ -47,6 +49,9 @@ enum Command {
         #[arg(required = true)]
         paths: Vec<PathBuf>,
     },
+    /// Tries random cases, and shrinks one that fails to the fewest lines.
+    #[command(after_help = EXIT_STATUS)]
+    Fuzz(fuzz::FuzzArgs),
 }
 
 #[derive(Debug, Args)]
@@ -84,6 +89,7 @@ pub fn main() -> ExitCode {
     ExitCode::from(match Cli::parse().command {
         Command::Run(arguments) => run(&arguments),
         Command::Check { paths } => check(&paths),
+        Command::Fuzz(arguments) => fuzz::fuzz(&arguments),
     })
 }
 

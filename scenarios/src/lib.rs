@@ -6,10 +6,12 @@
 //! - [`run`]: playing them on models, in lockstep,
 //! - [`view`]: what a network looks like, for people,
 //! - [`report`]: what came of it, as text and as JSON,
+//! - [`fuzz`]: random scenarios, judged and shrunk,
 //! - [`cli`]: the command.
 
 pub mod cli;
 pub mod diagnostic;
+pub mod fuzz;
 pub mod language;
 pub mod paint;
 pub mod report;

@@ -4,3 +4,4 @@
 //! was expected and what happened instead.
 
 pub mod allocator;
+pub mod isolation;

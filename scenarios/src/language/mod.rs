@@ -19,6 +19,7 @@ mod parser;
 mod probe;
 mod route;
 mod scope;
+pub mod spelling;
 mod step;
 mod sysctl;
 mod value;

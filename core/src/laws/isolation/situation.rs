@@ -1,0 +1,368 @@
+//! What was declared, and what runs.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::Ipv4Addr,
+};
+
+use super::Flow;
+use crate::{
+    command::{BridgeChoice, Command, ContainerSpec, DaemonConfig, NetMode},
+    name::{LinkName, Name, Netns},
+    port::{Port, Protocol},
+    snapshot::{LinkKind, NetnsState, Snapshot, Status},
+};
+
+/// Everything that the laws speak about, as the commands so far declared it and as a snapshot shows it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Situation {
+    /// Whether containers on the bridge may talk to each other.
+    pub icc: bool,
+    /// Whether the daemon writes rules at all.
+    pub iptables: bool,
+    /// The daemon's bridge.
+    pub bridge: Option<LinkName>,
+    /// Containers, and namespaces of the scenario's making.
+    pub parties: BTreeMap<Name, Party>,
+    /// The host's own addresses.
+    host: Vec<Ipv4Addr>,
+    /// Every port that was ever exposed.
+    exposed: BTreeSet<Port>,
+    /// What links once allowed, by the addresses of that time: parent, child, port.
+    granted: BTreeSet<(Ipv4Addr, Ipv4Addr, Port)>,
+    /// Flows that got through, with the source port their sender chose.
+    established: BTreeSet<(Ipv4Addr, Ipv4Addr, Port, u16)>,
+}
+
+/// Someone who can send and be sent to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Party {
+    /// The container's id; empty for a namespace.
+    pub id: String,
+    /// What network it has.
+    pub mode: Mode,
+    /// The id of the container whose network it shares, or its name if it was not there yet.
+    pub shares: Option<String>,
+    /// Whether it runs.
+    pub running: bool,
+    /// Its address on a bridge, while it runs.
+    pub address: Option<Ipv4Addr>,
+    /// The bridge that it is on, while it runs.
+    pub bridge: Option<LinkName>,
+    /// What it exposes.
+    pub exposed: Vec<Port>,
+    /// Its links to others.
+    pub links: Vec<Link>,
+}
+
+/// A link, declared by its parent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Link {
+    /// The id of the container it leads to.
+    pub child: String,
+}
+
+/// What network a party has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// An endpoint on the daemon's bridge, where there is one.
+    Bridge,
+    /// The host's.
+    Host,
+    /// Another container's.
+    Shared,
+    /// None.
+    None,
+    /// What the scenario gave it: a namespace of its own making.
+    Own,
+}
+
+impl Situation {
+    /// Takes in what became of a command. `done` says that it was not refused.
+    pub fn after(&mut self, command: &Command, done: bool, snapshot: &Snapshot) {
+        match command {
+            Command::Daemon(config) if done => self.daemon(config),
+            Command::Create(spec) | Command::Run(spec) => self.created(spec, snapshot),
+            _ => {}
+        }
+        self.parties
+            .retain(|name, party| party.mode == Mode::Own || same(snapshot, name, &party.id));
+        self.look(snapshot);
+        for (parent, child, port) in self.declared().collect::<Vec<_>>() {
+            self.granted.insert((parent, child, port));
+        }
+    }
+
+    fn daemon(&mut self, config: &DaemonConfig) {
+        self.icc = config.icc;
+        self.iptables = config.iptables;
+        self.bridge = match config.bridge {
+            BridgeChoice::Docker0 => Some(LinkName::DOCKER0),
+            BridgeChoice::Existing(bridge) => Some(bridge),
+            BridgeChoice::None => None,
+        };
+    }
+
+    /// A container may be there although its start was refused.
+    fn created(&mut self, spec: &ContainerSpec, snapshot: &Snapshot) {
+        let new = snapshot
+            .containers
+            .iter()
+            .find(|(name, state)| self.parties.get(*name).is_none_or(|it| it.id != state.id));
+        let Some((name, state)) = new else { return };
+        let mode = match &spec.net {
+            NetMode::Bridge => Mode::Bridge,
+            NetMode::None | NetMode::Network(_) => Mode::None,
+            NetMode::Host => Mode::Host,
+            NetMode::Container(_) => Mode::Shared,
+        };
+        let named = |word: &str| {
+            let of_that_id =
+                |(_, it): &(&Name, &Party)| word.len() >= 12 && it.id.starts_with(word);
+            let by_id = || self.parties.iter().find(of_that_id).map(|(_, it)| it);
+            self.parties.get(&Name::new(word)).or_else(by_id)
+        };
+        // Whoever shares a network is linked to by linking to whose it is.
+        let owner = |word: &str| {
+            let mut party = named(word)?;
+            // Those who share in a circle have none.
+            for _ in 0..self.parties.len() {
+                match &party.shares {
+                    Some(shared) => party = named(shared)?,
+                    None => return Some(party.id.clone()),
+                }
+            }
+            None
+        };
+        let child = |text: &String| {
+            let name = text.split(':').next()?.trim_start_matches('/');
+            Some(Link {
+                child: owner(name)?,
+            })
+        };
+        let shares = match &spec.net {
+            NetMode::Container(target) => {
+                Some(named(target).map_or_else(|| target.clone(), |it| it.id.clone()))
+            }
+            _ => None,
+        };
+        let party = Party {
+            id: state.id.clone(),
+            // A link to or from a container that is not on the bridge declares nothing.
+            links: spec
+                .links
+                .iter()
+                .filter(|_| mode == Mode::Bridge)
+                .filter_map(child)
+                .collect(),
+            mode,
+            shares,
+            running: false,
+            address: None,
+            bridge: None,
+            exposed: spec.expose.clone(),
+        };
+        self.exposed.extend(&party.exposed);
+        self.parties.insert(name.clone(), party);
+    }
+
+    /// Takes in what a network looks like, where nothing was declared.
+    pub fn look(&mut self, snapshot: &Snapshot) {
+        let nobody = NetnsState::default();
+        let host = snapshot.netns.get(&Netns::Host).unwrap_or(&nobody);
+        self.host = addresses(host).collect();
+        for (name, party) in &mut self.parties {
+            let state = snapshot.containers.get(name);
+            party.running = state.is_some_and(|state| state.status == Status::Running);
+            let netns = state.and_then(|state| state.netns.as_ref());
+            let inside = netns
+                .filter(|netns| **netns != Netns::Host)
+                .and_then(|netns| snapshot.netns.get(netns));
+            party.address = inside.and_then(|state| addresses(state).next());
+            party.bridge = party
+                .address
+                .and_then(|address| bridge_towards(host, address));
+        }
+        let sandboxes: BTreeSet<&Netns> = snapshot
+            .containers
+            .values()
+            .filter_map(|state| state.netns.as_ref())
+            .collect();
+        for (netns, state) in &snapshot.netns {
+            let Netns::Named(name) = netns else { continue };
+            if sandboxes.contains(netns) {
+                continue;
+            }
+            let address = addresses(state).next();
+            let party = Party {
+                id: String::new(),
+                mode: Mode::Own,
+                shares: None,
+                running: true,
+                address,
+                bridge: address.and_then(|address| bridge_towards(host, address)),
+                exposed: Vec::new(),
+                links: Vec::new(),
+            };
+            self.parties.insert(name.clone(), party);
+        }
+    }
+
+    /// Whether the daemon keeps containers of its bridge apart.
+    pub fn restricts(&self) -> bool {
+        !self.icc && self.iptables && self.bridge.is_some()
+    }
+
+    /// Whether both ends are on the daemon's bridge, each with a network of its own.
+    pub fn are_neighbours(&self, flow: &Flow) -> bool {
+        let on_ours = |address| {
+            self.holders(address)
+                .any(|(_, it)| it.mode == Mode::Bridge && it.bridge == self.bridge)
+        };
+        self.bridge.is_some() && flow.source.is_some_and(on_ours) && on_ours(flow.destination)
+    }
+
+    /// Whether a link declares the flow.
+    pub fn is_declared(&self, flow: &Flow) -> bool {
+        let (Some(source), Some(port)) = (flow.source, flow.port) else {
+            return false;
+        };
+        self.declared()
+            .any(|declared| declared == (source, flow.destination, port))
+    }
+
+    /// What links declare, by the addresses of now: parent, child, port.
+    fn declared(&self) -> impl Iterator<Item = (Ipv4Addr, Ipv4Addr, Port)> {
+        let running = || self.parties.values().filter(|party| party.running);
+        running().flat_map(move |parent| {
+            parent.links.iter().flat_map(move |link| {
+                let child = running().find(|child| child.id == link.child);
+                let ends = child.and_then(|child| Some((parent.address?, child.address?, child)));
+                ends.into_iter().flat_map(|(source, destination, child)| {
+                    let ports = child.exposed.iter();
+                    ports.map(move |port| (source, destination, *port))
+                })
+            })
+        })
+    }
+
+    /// Whether it is a container without a network.
+    pub fn is_alone(&self, name: &Name) -> bool {
+        self.parties
+            .get(name)
+            .is_some_and(|party| party.mode == Mode::None)
+    }
+
+    /// Whether it is the host, or shares its network.
+    pub fn is_host(&self, name: &Name) -> bool {
+        name.as_str() == Name::HOST
+            || self
+                .parties
+                .get(name)
+                .is_some_and(|party| party.mode == Mode::Host)
+    }
+
+    /// Whether it is a container with an endpoint on the daemon's bridge.
+    pub fn is_on_bridge(&self, name: &Name) -> bool {
+        self.parties.get(name).is_some_and(|party| {
+            party.mode == Mode::Bridge && party.bridge.is_some() && party.bridge == self.bridge
+        })
+    }
+
+    /// Whether one end is on the daemon's bridge and the other on another bridge of the host.
+    pub fn are_on_different_bridges(&self, flow: &Flow) -> bool {
+        let bridge = |address| self.holders(address).find_map(|(_, party)| party.bridge);
+        let (from, to) = (flow.source.and_then(bridge), bridge(flow.destination));
+        self.iptables
+            && from.is_some()
+            && to.is_some()
+            && from != to
+            && (from == self.bridge || to == self.bridge)
+    }
+
+    /// Whether a link once allowed this flow, between whoever had the addresses then.
+    pub fn was_granted(&self, source: Ipv4Addr, destination: Ipv4Addr, port: Port) -> bool {
+        self.granted.contains(&(source, destination, port))
+    }
+
+    /// Whether this very flow, or the one it would answer, got through before.
+    pub fn was_established(&self, flow: &Flow) -> bool {
+        let (Some(source), Some(port), Some(source_port)) =
+            (flow.source, flow.port, flow.source_port)
+        else {
+            return false;
+        };
+        let forth = (source, flow.destination, port, source_port);
+        let back = Port::new(source_port, port.protocol)
+            .map(|answered| (flow.destination, source, answered, port.number.get()));
+        self.established.contains(&forth)
+            || back.is_some_and(|back| self.established.contains(&back))
+    }
+
+    pub(super) fn remember(&mut self, flow: &Flow) {
+        if let (Some(source), Some(port), Some(source_port)) =
+            (flow.source, flow.port, flow.source_port)
+        {
+            self.established
+                .insert((source, flow.destination, port, source_port));
+        }
+    }
+
+    pub(super) fn ports_ever_exposed(&self) -> BTreeSet<u16> {
+        let probed = |port: &&Port| port.protocol != Protocol::Sctp;
+        let exposed = self.exposed.iter().filter(probed);
+        exposed.map(|port| port.number.get()).collect()
+    }
+
+    /// Who can send, each with the address it sends from: containers that run, namespaces, the host.
+    pub(super) fn senders(&self) -> impl Iterator<Item = (Name, Option<Ipv4Addr>)> {
+        let running = self.parties.iter().filter(|(_, party)| party.running);
+        running
+            .map(|(name, party)| (name.clone(), party.address))
+            .chain([(Name::new(Name::HOST), None)])
+    }
+
+    /// Who can be sent to: everyone with an address.
+    pub(super) fn receivers(&self) -> impl Iterator<Item = (Name, Ipv4Addr)> {
+        let running = self.parties.iter().filter(|(_, party)| party.running);
+        let parties = running.filter_map(|(name, party)| Some((name.clone(), party.address?)));
+        let host = self.host.iter();
+        parties.chain(host.map(|address| (Name::new(Name::HOST), *address)))
+    }
+
+    fn holders(&self, address: Ipv4Addr) -> impl Iterator<Item = (&Name, &Party)> {
+        self.parties
+            .iter()
+            .filter(move |(_, party)| party.running && party.address == Some(address))
+    }
+}
+
+fn same(snapshot: &Snapshot, name: &Name, id: &str) -> bool {
+    snapshot
+        .containers
+        .get(name)
+        .is_some_and(|state| state.id == id)
+}
+
+/// The addresses of a namespace, less loopback's.
+fn addresses(state: &NetnsState) -> impl Iterator<Item = Ipv4Addr> {
+    let links = state
+        .links
+        .values()
+        .filter(|link| link.kind != LinkKind::Loopback);
+    links.flat_map(|link| link.addresses.iter().map(|net| net.addr()))
+}
+
+/// The host's bridge on whose network the address is.
+fn bridge_towards(host: &NetnsState, address: Ipv4Addr) -> Option<LinkName> {
+    let bridges = host
+        .links
+        .iter()
+        .filter(|(_, link)| link.kind == LinkKind::Bridge);
+    let on =
+        |link: &crate::snapshot::LinkState| link.addresses.iter().any(|net| net.contains(&address));
+    bridges
+        .filter(|(_, link)| on(link))
+        .map(|(name, _)| *name)
+        .next()
+}

@@ -1,0 +1,117 @@
+//! The laws of isolation, after every command.
+
+use netparity_core::{
+    laws::isolation::{self, Cause, LAWS, Situation, Violation},
+    model::{ModelError, NetworkModel, Planned},
+};
+use netparity_sim::Sim;
+use proptest::strategy::BoxedStrategy;
+
+use super::{
+    Coverage, Finding, Step, Subject, World, cases,
+    transcript::{by_hand, scenario, transcript},
+};
+
+/// Cases in the simulator, held to every law after every command.
+pub struct Isolation {
+    world: World,
+    /// Whether what is known to break a law is passed over.
+    known: bool,
+    /// Causes that are passed over although `known` is off: found already.
+    found: Vec<Cause>,
+}
+
+impl Isolation {
+    /// With the register of known causes, or without it.
+    pub fn new(world: World, known: bool) -> Self {
+        Self {
+            world,
+            known,
+            found: Vec::new(),
+        }
+    }
+
+    fn is_new(&self, violation: &Violation) -> bool {
+        match violation.cause {
+            Some(cause) => !self.known && !self.found.contains(&cause),
+            None => true,
+        }
+    }
+
+    /// The first new violation of a case, and the line after which it was seen.
+    fn violation(
+        &self,
+        case: &[Step],
+        coverage: &mut Coverage,
+    ) -> Result<Option<(usize, Violation)>, String> {
+        let mut model = Planned::new(Sim::new());
+        let mut situation = Situation::default();
+        let mut checked = None;
+        for (at, step) in case.iter().enumerate() {
+            let result = match step {
+                Step::Command(command) => model.apply(command),
+                Step::ByHand(_, line) => by_hand(&mut model, line),
+                Step::Probe(_) => continue,
+            };
+            if let Err(ModelError::Broken(why)) = result {
+                return Err(why);
+            }
+            coverage.step(step, result.is_ok());
+            let snapshot = model.snapshot().map_err(|error| error.to_string())?;
+            match step {
+                Step::Command(command) => situation.after(command, result.is_ok(), &snapshot),
+                _ => situation.look(&snapshot),
+            }
+            // What has changed nothing has broken nothing.
+            let now = (snapshot.netns, situation.clone());
+            if checked.as_ref() == Some(&now) {
+                continue;
+            }
+            let violations = isolation::check(&mut model, &mut situation, &LAWS)
+                .map_err(|error| error.to_string())?;
+            for violation in &violations {
+                let cause = violation.cause.map_or("unknown cause", Cause::name);
+                coverage.reach(format!("broken {}: {cause}", violation.law.name));
+            }
+            checked = Some((now.0, situation.clone()));
+            if let Some(new) = violations.into_iter().find(|it| self.is_new(it)) {
+                return Ok(Some((at, new)));
+            }
+        }
+        Ok(None)
+    }
+}
+
+impl Subject for Isolation {
+    type Case = Vec<Step>;
+
+    fn cases(&self) -> BoxedStrategy<Vec<Step>> {
+        cases(self.world)
+    }
+
+    fn test(
+        &mut self,
+        case: &Vec<Step>,
+        coverage: &mut Coverage,
+    ) -> Result<Option<String>, String> {
+        let found = self.violation(case, coverage)?;
+        Ok(found.map(|(_, violation)| violation.to_string()))
+    }
+
+    fn write(&mut self, finding: &Finding<Vec<Step>>) -> String {
+        let mut lines = transcript(&mut Planned::new(Sim::new()), &finding.case)
+            .unwrap_or_else(|why| vec![format!("# {why}")]);
+        let mut title = "a law of isolation is broken".to_owned();
+        if let Ok(Some((at, violation))) = self.violation(&finding.case, &mut Coverage::default()) {
+            title = violation.law.sentence.to_owned();
+            lines.truncate(at + 1);
+            // What the law promises; the run fails because it is not so.
+            let promised = match violation.arrived() {
+                true => "dropped".to_owned(),
+                false => violation.flow.answer().to_string(),
+            };
+            lines.push(format!("{} => {promised}", violation.flow));
+        }
+        scenario(&title, finding, &lines)
+    }
+}

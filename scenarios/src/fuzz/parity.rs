@@ -1,0 +1,124 @@
+//! Two models in lockstep.
+
+use netparity_core::{
+    model::{ModelError, NetworkModel},
+    parity::{self, Difference},
+};
+use proptest::strategy::BoxedStrategy;
+
+use super::{
+    Coverage, Finding, Step, Subject, World, cases,
+    transcript::{by_hand, scenario, transcript},
+};
+use crate::run::{Machine, ModelKind};
+
+/// Cases on two models, which are compared after every step.
+pub struct Parity<'a> {
+    machine: &'a Machine,
+    models: [ModelKind; 2],
+    world: World,
+}
+
+impl<'a> Parity<'a> {
+    /// These two models.
+    pub fn new(machine: &'a Machine, models: [ModelKind; 2], world: World) -> Self {
+        Self {
+            machine,
+            models,
+            world,
+        }
+    }
+
+    fn open(&self) -> Result<[Box<dyn NetworkModel>; 2], String> {
+        let [left, right] = self.models;
+        Ok([self.machine.open(left)?, self.machine.open(right)?])
+    }
+}
+
+impl Subject for Parity<'_> {
+    type Case = Vec<Step>;
+
+    fn cases(&self) -> BoxedStrategy<Vec<Step>> {
+        cases(self.world)
+    }
+
+    fn test(
+        &mut self,
+        case: &Vec<Step>,
+        coverage: &mut Coverage,
+    ) -> Result<Option<String>, String> {
+        let [mut left, mut right] = self.open()?;
+        for (at, step) in case.iter().enumerate() {
+            if let Some(difference) = differ(&mut *left, &mut *right, step, coverage)? {
+                return Ok(Some(format!("line {}: {step}\n{difference}", at + 1)));
+            }
+        }
+        Ok(None)
+    }
+
+    fn write(&mut self, finding: &Finding<Vec<Step>>) -> String {
+        let [left, right] = self.models.map(ModelKind::as_str);
+        let title = format!("{left} and {right} part");
+        let lines = self
+            .open()
+            .and_then(|[mut model, _]| transcript(&mut *model, &finding.case))
+            .unwrap_or_else(|why| vec![format!("# {why}")]);
+        scenario(&title, finding, &lines)
+    }
+}
+
+/// Does a step on both models, and says how they then differ.
+fn differ(
+    left: &mut dyn NetworkModel,
+    right: &mut dyn NetworkModel,
+    step: &Step,
+    coverage: &mut Coverage,
+) -> Result<Option<Difference>, String> {
+    let difference = match step {
+        Step::Probe(probe) => {
+            let (one, other) = (left.probe(probe), right.probe(probe));
+            if let Ok(trace) = &one {
+                coverage.trace(trace);
+            }
+            match (sound(one)?, sound(other)?) {
+                (Ok(one), Ok(other)) => {
+                    if one.timed_out || other.timed_out {
+                        return Err(format!("a bounded wait ended {step}"));
+                    }
+                    return Ok(parity::traces(&one, &other));
+                }
+                (one, other) => parity::outcomes(
+                    &one.map(|_| Default::default()),
+                    &other.map(|_| Default::default()),
+                ),
+            }
+        }
+        Step::Command(command) => {
+            let (one, other) = (left.apply(command), right.apply(command));
+            coverage.step(step, one.is_ok());
+            parity::outcomes(&sound(one)?, &sound(other)?)
+        }
+        Step::ByHand(_, line) => {
+            let (one, other) = (by_hand(left, line), by_hand(right, line));
+            coverage.step(step, one.is_ok());
+            parity::outcomes(&sound(one)?, &sound(other)?)
+        }
+    };
+    if difference.is_some() {
+        return Ok(difference);
+    }
+    let looks = [left.snapshot(), right.snapshot()];
+    let [Ok(one), Ok(other)] = &looks else {
+        let broken = looks.into_iter().find_map(Result::err);
+        return Err(broken.map_or_else(String::new, |error| error.to_string()));
+    };
+    Ok(parity::snapshots(one, other))
+}
+
+/// A result that says something about the network, and not about the model.
+fn sound<T>(result: Result<T, ModelError>) -> Result<Result<T, ModelError>, String> {
+    match result {
+        Err(ModelError::Broken(why)) => Err(why),
+        sound => Ok(sound),
+    }
+}
