@@ -231,6 +231,7 @@ fn is_error(kind: icmp::IcmpType) -> bool {
             | IcmpTypes::TimeExceeded
             | IcmpTypes::ParameterProblem
             | IcmpTypes::SourceQuench
+            | IcmpTypes::RedirectMessage
     )
 }
 

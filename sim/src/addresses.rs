@@ -176,13 +176,13 @@ impl Sim {
 
     /// `inet_rtm_newroute`, `fib_create_info`, `fib_check_nh`.
     pub(crate) fn add_route(&mut self, ns: NsId, route: &Route) -> Result<(), Errno> {
-        let (to, prefix) = exact(route.to)?;
         let via = route.via.map_or(0, Ipv4Addr::to_bits);
         let source = route.source.map_or(0, Ipv4Addr::to_bits);
         let given = match route.link {
             Some(name) => Some(self.find_in(ns, name).ok_or(Errno::ENODEV)?),
             None => None,
         };
+        let (to, prefix) = exact(route.to)?;
         let routes = &self.namespaces[ns].routes;
         let link = if via == 0 {
             given.ok_or(Errno::ENODEV)?
@@ -224,11 +224,11 @@ impl Sim {
 
     /// `inet_rtm_delroute`, `fib_table_delete`.
     pub(crate) fn delete_route(&mut self, ns: NsId, route: &Route) -> Result<(), Errno> {
-        let (to, prefix) = exact(route.to)?;
         let link = match route.link {
             Some(name) => Some(self.find_in(ns, name).ok_or(Errno::ENODEV)?),
             None => None,
         };
+        let (to, prefix) = exact(route.to)?;
         let asked = |given: Option<Ipv4Addr>, has: u32| {
             given.is_none_or(|address| address.to_bits() == has)
         };

@@ -309,6 +309,8 @@ impl Sim {
     /// Takes a frame for the bridge itself (`br_pass_frame_up`).
     fn bridge_up(&mut self, master: LinkId, mut skb: Skb) {
         skb.link = master;
+        // The stack forgets how long the fragments were (`ip_rcv_core` clears `IPCB`).
+        skb.pieces.largest = 0;
         let ns = self.links[master].ns;
         self.tape
             .frame(ns, master, netparity_core::trace::Direction::In, &skb.bytes);

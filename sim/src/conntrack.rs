@@ -233,10 +233,10 @@ impl Sim {
             return;
         };
         let segment = (header.protocol == TCP).then(|| Segment::of(body));
-        skb.track = self.track_tuple(tuple, segment, checked);
+        skb.track = self.track_tuple(tuple, segment);
     }
 
-    fn track_tuple(&mut self, tuple: Tuple, segment: Option<Segment>, checked: bool) -> Track {
+    fn track_tuple(&mut self, tuple: Tuple, segment: Option<Segment>) -> Track {
         let found = self.conntrack.find(&tuple);
         let (id, reply) = match found {
             Some(found) => found,
@@ -263,7 +263,7 @@ impl Sim {
                 Step::Invalid => return Track::None,
                 Step::StartsAnew => {
                     self.conntrack.remove(id);
-                    return self.track_tuple(tuple, Some(segment), checked);
+                    return self.track_tuple(tuple, Some(segment));
                 }
             }
             if let Some(conn) = self.conntrack.conn_mut(id) {

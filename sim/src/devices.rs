@@ -80,6 +80,8 @@ impl Sim {
             kind: Kind::Bridge(bridge),
             mac,
             mtu: DEFAULT_MTU,
+            // Giving it an address makes it look for a port that forwards; nothing else does.
+            carrier: given.is_none(),
             ..Link::default()
         });
         self.bridges[bridge].link = link;
@@ -102,22 +104,30 @@ impl Sim {
 
     pub(crate) fn add_veth(&mut self, near: &VethEnd, far: &VethEnd) -> Result<(), Errno> {
         let ends = [near, far];
+        let mut masters = [None; 2];
+        for (master, end) in masters.iter_mut().zip(ends) {
+            let ns = self.find_netns(&end.link.netns)?;
+            if let Some(name) = end.master {
+                *master = Some(self.find_in(ns, name).ok_or(Errno::ENODEV)?);
+            }
+        }
+        for end in ends {
+            valid_mac(end.mac.octets())?;
+            if end.mtu.is_some_and(|mtu| !MTUS.contains(&mtu)) {
+                return Err(Errno::EINVAL);
+            }
+        }
         if near.link == far.link {
             return Err(Errno::EEXIST);
         }
         let mut ids = [LinkId::default(); 2];
         for (id, end) in ids.iter_mut().zip(ends) {
             let (ns, name) = self.free_name(&end.link)?;
-            let mac = valid_mac(end.mac.octets())?;
-            let mtu = end.mtu.unwrap_or(DEFAULT_MTU);
-            if !MTUS.contains(&mtu) {
-                return Err(Errno::EINVAL);
-            }
             *id = self.insert_link(Link {
                 name,
                 ns,
-                mac,
-                mtu,
+                mac: end.mac.octets(),
+                mtu: end.mtu.unwrap_or(DEFAULT_MTU),
                 carrier: false,
                 ..Link::default()
             });
@@ -125,15 +135,13 @@ impl Sim {
         let [one, other] = ids;
         self.links[one].kind = Kind::Veth(other);
         self.links[other].kind = Kind::Veth(one);
-        for (link, end) in ids.into_iter().zip(ends) {
+        for ((link, end), master) in ids.into_iter().zip(ends).zip(masters) {
             let mac = self.links[link].mac;
             self.stations.add(mac, link);
             if end.up {
                 self.set_up(link);
             }
-            if let Some(name) = end.master {
-                let ns = self.links[link].ns;
-                let master = self.find_in(ns, name).ok_or(Errno::ENODEV)?;
+            if let Some(master) = master {
                 self.join_bridge(link, master)?;
             }
         }
@@ -234,7 +242,8 @@ impl Sim {
     }
 
     pub(crate) fn set_mtu(&mut self, link: LinkId, mtu: u32) -> Result<(), Errno> {
-        if !MTUS.contains(&mtu) {
+        // A loopback interface takes any.
+        if !self.is_loopback_link(link) && !MTUS.contains(&mtu) {
             return Err(Errno::EINVAL);
         }
         self.edit(link).mtu = mtu;

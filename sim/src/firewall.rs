@@ -18,7 +18,8 @@ const CHAINS: usize = ChainName::ALL.len();
 pub(crate) struct Firewall {
     filter: Option<Chains>,
     nat: Option<Chains>,
-    /// How many rules ask for a connection's state.
+    /// How many rules make the kernel track connections (`nf_ct_netns_get`). That there is a nat
+    /// table is not enough: without such a rule its chains are not even asked.
     tracking: usize,
 }
 
@@ -107,7 +108,7 @@ impl Firewall {
     }
 
     pub fn count(&mut self, rules: &[Rule], more: bool) {
-        let tracking = rules.iter().filter(|rule| asks_for_state(rule)).count();
+        let tracking = rules.iter().filter(|rule| needs_tracking(rule)).count();
         match more {
             true => self.tracking += tracking,
             false => self.tracking -= tracking,
@@ -116,7 +117,7 @@ impl Firewall {
 
     /// Whether connections are tracked.
     pub fn tracks(&self) -> bool {
-        self.tracking > 0 || self.nat.is_some()
+        self.tracking > 0
     }
 
     pub fn has_nat(&self) -> bool {
@@ -185,9 +186,9 @@ impl Firewall {
     }
 }
 
-fn asks_for_state(rule: &Rule) -> bool {
+fn needs_tracking(rule: &Rule) -> bool {
     let state = |item: &Match| item.field == Field::Established;
-    rule.matches().iter().any(state)
+    rule.target() == Target::Masquerade || rule.matches().iter().any(state)
 }
 
 impl Packet<'_> {

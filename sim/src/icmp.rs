@@ -61,6 +61,11 @@ impl Error {
     }
 }
 
+/// Whether an ICMP message of this type names another gateway.
+pub(crate) fn is_redirect(kind: u8) -> bool {
+    kind == REDIRECT
+}
+
 /// Whether an ICMP message of this type quotes the packet that it is about.
 pub(crate) fn is_error(kind: u8) -> bool {
     matches!(

@@ -68,6 +68,7 @@ impl Sim {
             Retained::No => self.route_input(ns, link, &header),
             Retained::Local => Way::Here { unicast: true },
             Retained::Unicast => Way::Martian,
+            Retained::Copy => Way::Here { unicast: false },
         };
         match way {
             Way::Here { unicast } => self.deliver(ns, skb, unicast),
@@ -226,7 +227,7 @@ impl Sim {
         match header.protocol {
             ICMP => self.deliver_icmp(ns, &skb, &header, unicast),
             TCP if unicast => self.deliver_tcp(ns, &skb, &header),
-            UDP if unicast => self.deliver_udp(ns, &skb, &header),
+            UDP => self.deliver_udp(ns, &skb, &header, unicast),
             _ => {}
         }
         self.recycle(skb);

@@ -59,6 +59,7 @@ use netparity_core::{
     probe::Shot,
     snapshot::Snapshot,
     trace::Sighting,
+    verdict::Verdict,
 };
 
 pub use fault::Fault;
@@ -74,6 +75,7 @@ use skb::Skb;
 use slab::{BridgeId, LinkId, NsId, Slab, WaitId};
 use stations::Stations;
 use tape::Tape;
+use udp::Echo;
 use undo::Undo;
 
 /// A simulated Linux host with its namespaces.
@@ -95,6 +97,8 @@ pub struct Sim {
     conntrack: Conntrack,
     /// Frames in flight, in the order in which they arrive.
     arrivals: VecDeque<Skb>,
+    /// What servers send when nothing is in flight: they are programs, and slow.
+    echoes: VecDeque<Echo>,
     /// Packets that wait for a neighbour's hardware address.
     waiting: Slab<WaitId, Vec<Skb>>,
     /// Neighbours that were asked for and have not answered.
@@ -136,6 +140,7 @@ impl Sim {
             firewall: Firewall::default(),
             conntrack: Conntrack::default(),
             arrivals: VecDeque::new(),
+            echoes: VecDeque::new(),
             waiting: Slab::default(),
             unresolved: Vec::new(),
             failed: FastMap::default(),
@@ -178,6 +183,10 @@ impl Dataplane for Sim {
 
     fn probe(&mut self, shot: &Shot) -> Result<Sighting, DataplaneError> {
         self.throw(shot)
+    }
+
+    fn verdict(&mut self, shot: &Shot) -> Result<Verdict, DataplaneError> {
+        self.end_of(shot)
     }
 
     fn snapshot(&mut self) -> Result<Snapshot, DataplaneError> {

@@ -160,6 +160,10 @@ impl Sim {
         if !link.up {
             return self.recycle(skb);
         }
+        if skb.retained == Retained::Copy {
+            skb.addressed = Addressed::Broadcast;
+            return self.receive_ipv4(skb);
+        }
         self.tape
             .frame(link.ns, skb.link, Direction::In, &skb.bytes);
         let destination = skb.destination();

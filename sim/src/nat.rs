@@ -5,6 +5,7 @@ use crate::{
     Sim,
     conntrack::{Conn, Tuple, source_key},
     fault::Fault,
+    icmp,
     netfilter::{Hook, Ruling},
     route::Scope,
     skb::{ConnId, Skb, Track},
@@ -195,12 +196,18 @@ impl Sim {
     /// Translates an ICMP error and what it quotes (`nf_nat_icmp_reply_translation`).
     fn translate_error(&mut self, manip: Manip, skb: &mut Skb, id: ConnId, reply: bool) -> bool {
         let conn = self.conntrack.conn(id);
-        if !is_translated(&conn, manip, reply) || self.has(Fault::MasqueradeNotReversed) {
-            return true;
-        }
         let Some(header) = skb.ipv4() else {
             return true;
         };
+        let kind = header.body(skb.packet()).first().copied();
+        if kind.is_some_and(icmp::is_redirect) {
+            // A gateway can only be told of to those who see the same addresses.
+            let decided = conn.source_decided && conn.destination_decided;
+            return decided && !conn.source_translated;
+        }
+        if !is_translated(&conn, manip, reply) || self.has(Fault::MasqueradeNotReversed) {
+            return true;
+        }
         let inner = *conn.tuple(!reply);
         let quote = header.header + ICMP_HEADER;
         if !self.has(Fault::QuoteNotTranslated)

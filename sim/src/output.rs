@@ -72,6 +72,9 @@ impl Sim {
             // Translated to somebody else: `ip_route_me_harder`.
             path = self.route_output(ns, after, path.source)?;
         }
+        if path.kind == To::Broadcast && !self.is_loopback_link(path.link) {
+            self.send_copy(ns, &skb, path.link);
+        }
         if !self.hook(Hook::Postrouting, ns, &mut skb, None, Some(path.link)) {
             self.recycle(skb);
             return Err(Errno::EPERM);
@@ -82,6 +85,16 @@ impl Sim {
         };
         self.finish_output(skb, path.link, path.next(after), path.mtu as usize);
         Ok(())
+    }
+
+    /// Sends the namespace itself what it broadcasts (`ip_mc_output`).
+    fn send_copy(&mut self, ns: NsId, skb: &Skb, link: LinkId) {
+        let mut copy = self.copy(skb);
+        if self.hook(Hook::Postrouting, ns, &mut copy, None, Some(link)) {
+            copy.link = link;
+            copy.retained = Retained::Copy;
+            self.arrivals.push_back(copy);
+        }
     }
 
     /// Sends a packet on its way, in fragments if it has to be (`ip_finish_output`).

@@ -62,13 +62,8 @@ impl Sim {
         })
     }
 
-    /// What becomes of a packet, and nothing more: the verdict of the trace that
-    /// [`probe`](netparity_core::model::Dataplane::probe) would give, at a fraction of its cost.
-    ///
-    /// # Errors
-    ///
-    /// [`DataplaneError::Broken`] where there is no such sender.
-    pub fn verdict(&mut self, shot: &Shot) -> Result<Verdict, DataplaneError> {
+    /// What becomes of a packet, and nothing more, at a fraction of the cost.
+    pub(crate) fn end_of(&mut self, shot: &Shot) -> Result<Verdict, DataplaneError> {
         let ns = self.sender(shot)?;
         let (send_error, timed_out) = self.shoot(ns, shot, Watch::Incoming(ns));
         let captures = self.tape.frames().map(|(seen, frame)| Capture {
@@ -89,7 +84,7 @@ impl Sim {
 
     fn sender(&self, shot: &Shot) -> Result<NsId, DataplaneError> {
         self.find_netns(&shot.netns)
-            .map_err(|_| DataplaneError::Broken(format!("there is no namespace {}", shot.netns)))
+            .map_err(|errno| DataplaneError::Refused { op: 0, errno })
     }
 
     fn shoot(&mut self, ns: NsId, shot: &Shot, watch: Watch) -> (Option<Errno>, bool) {
@@ -107,17 +102,25 @@ impl Sim {
             while let Some(skb) = self.arrivals.pop_front() {
                 arrived += 1;
                 if arrived > MOST_ARRIVALS {
-                    self.arrivals.clear();
-                    self.fail_unresolved();
-                    self.arrivals.clear();
+                    self.give_up();
                     return false;
                 }
                 self.receive(skb);
             }
-            if !self.fail_unresolved() {
+            if let Some(echo) = self.echoes.pop_front() {
+                self.echo(&echo);
+            } else if !self.fail_unresolved() {
                 return true;
             }
         }
+    }
+
+    /// Stops everything that moves.
+    fn give_up(&mut self) {
+        self.arrivals.clear();
+        self.fail_unresolved();
+        self.arrivals.clear();
+        self.echoes.clear();
     }
 
     fn send_shot(&mut self, ns: NsId, shot: &Shot) -> Result<(), Errno> {
@@ -163,8 +166,11 @@ impl Sim {
     }
 
     fn send_arp_shot(&mut self, ns: NsId, shot: &Shot) -> Result<(), Errno> {
+        if shot.to.is_unspecified() {
+            return Err(Errno::EADDRNOTAVAIL);
+        }
         let path = self.route_output(ns, shot.to.to_bits(), 0)?;
-        if path.kind != To::Unicast || self.is_loopback_link(path.link) {
+        if path.kind == To::Local {
             return Err(Errno::EADDRNOTAVAIL);
         }
         let mac = MacAddr::from(self.links[path.link].mac);

@@ -289,7 +289,8 @@ impl Sim {
         let mut path = Path {
             kind,
             link: entry.link,
-            via: entry.via,
+            // Everybody is on the link.
+            via: if kind == To::Unicast { entry.via } else { 0 },
             source,
             mtu: self.links[entry.link].mtu.min(MOST),
         };
@@ -302,6 +303,15 @@ impl Sim {
             }
         }
         Ok(path)
+    }
+
+    /// The address that answers to a broadcast from `source` come from (`fib_compute_spec_dst`).
+    pub(crate) fn own_address(&self, link: LinkId, source: u32) -> u32 {
+        let ns = self.links[link].ns;
+        match self.lookup(ns, source) {
+            Some(entry) if !is_zeronet(source) => self.source(entry),
+            _ => self.select_address(link, source, Scope::Universe),
+        }
     }
 
     /// The source address of packets by this route (`fib_result_prefsrc`).

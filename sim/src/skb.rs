@@ -65,6 +65,9 @@ pub(crate) enum Retained {
     Local,
     /// Out of it; nothing is done with such a packet when it comes in.
     Unicast,
+    /// To this namespace too: a copy of what it broadcasts, which no tap sees
+    /// (`dev_loopback_xmit`).
+    Copy,
 }
 
 /// What a packet was put together from, so that it can be taken apart again.

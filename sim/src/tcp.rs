@@ -126,7 +126,10 @@ impl Sim {
         key: HalfOpen,
         answered: Answered,
     ) {
-        if segment.has(RST) {
+        if segment.has(ACK) && segment.acknowledgement != answered.sequence.wrapping_add(1) {
+            // It acknowledges something that was never sent.
+            self.reset(ns, header, segment);
+        } else if segment.has(RST) {
             self.namespaces[ns].half_open.remove(&key);
         } else if segment.has(SYN) && !segment.has(ACK) && !answered.again {
             if let Some(answered) = self.namespaces[ns].half_open.get_mut(&key) {

@@ -12,6 +12,16 @@ use crate::{
     wire::{ETHERNET, IPV4_HEADER, Ipv4, UDP, UDP_HEADER, put, put_u16, segment_checksum, u16_at},
 };
 
+/// A datagram that a server has read and not sent back yet.
+#[derive(Clone, Debug)]
+pub(crate) struct Echo {
+    ns: NsId,
+    /// The address it goes out from.
+    own: u32,
+    to: u32,
+    datagram: Vec<u8>,
+}
+
 impl Sim {
     pub(crate) fn has_udp_listener(&self, ns: NsId, port: u16) -> bool {
         let port = Port::new(port, Protocol::Udp);
@@ -19,7 +29,7 @@ impl Sim {
     }
 
     /// `__udp4_lib_rcv`.
-    pub(crate) fn deliver_udp(&mut self, ns: NsId, skb: &Skb, header: &Ipv4) {
+    pub(crate) fn deliver_udp(&mut self, ns: NsId, skb: &Skb, header: &Ipv4, unicast: bool) {
         let body = header.body(skb.packet());
         let length = usize::from(u16_at(body, 4));
         let Some(datagram) = body.get(..length).filter(|_| length >= UDP_HEADER) else {
@@ -31,21 +41,37 @@ impl Sim {
             return;
         }
         if self.has_udp_listener(ns, u16_at(datagram, 2)) {
-            return self.echo(ns, header, datagram);
+            let own = match unicast {
+                true => to,
+                false => self.own_address(skb.link, from),
+            };
+            let echo = Echo {
+                ns,
+                own,
+                to: from,
+                datagram: datagram.to_vec(),
+            };
+            return self.echoes.push_back(echo);
         }
-        if !self.has(Fault::PortUnreachableMissing) {
+        if unicast && !self.has(Fault::PortUnreachableMissing) {
             self.send_error(ns, skb, Error::PortUnreachable);
         }
     }
 
     /// Sends a datagram back, as a server does that was written for it.
-    fn echo(&mut self, ns: NsId, header: &Ipv4, datagram: &[u8]) {
-        let Ok(path) = self.route_output(ns, header.source, header.destination) else {
+    pub(crate) fn echo(&mut self, echo: &Echo) {
+        let Echo {
+            ns,
+            own,
+            to,
+            datagram,
+        } = echo;
+        let Ok(path) = self.route_output(*ns, *to, *own) else {
             return;
         };
         let head = Head {
-            source: header.destination,
-            destination: header.source,
+            source: path.source,
+            destination: *to,
             protocol: UDP,
             ttl: DEFAULT_TTL,
             tos: 0,
@@ -63,6 +89,6 @@ impl Sim {
             sum => sum,
         };
         put_u16(body, 6, sum);
-        let _ = self.send_own(ns, frame, path, Track::None);
+        let _ = self.send_own(*ns, frame, path, Track::None);
     }
 }

@@ -2,7 +2,7 @@
 
 use netparity_core::{
     command::{Command, ContainerSpec, DaemonConfig, Destination},
-    model::{NetworkModel, Planned},
+    model::{Dataplane, NetworkModel, Planned},
     name::Name,
     probe::{Payload, Probe},
     trace::Trace,
