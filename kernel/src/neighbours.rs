@@ -29,6 +29,26 @@ pub(crate) fn asked_for(frame: &[u8]) -> Option<Ipv4Addr> {
     (arp.get_operation() == ArpOperations::Request).then(|| arp.get_target_proto_addr())
 }
 
+/// The neighbours on a link whose address is being asked for.
+pub(crate) fn waited_for(netlink: &mut Netlink, link: u32) -> Result<Vec<Ipv4Addr>, Failure> {
+    let mut question = NeighbourMessage::default();
+    question.header.family = AddressFamily::Inet;
+    let question = RouteNetlinkMessage::GetNeighbour(question);
+    let answers = netlink.dump(question, "look at neighbours")?;
+    let waited_for = |answer: &RouteNetlinkMessage| match answer {
+        RouteNetlinkMessage::NewNeighbour(it)
+            if it.header.ifindex == link && it.header.state == NeighbourState::Incomplete =>
+        {
+            it.attributes.iter().find_map(|attribute| match attribute {
+                NeighbourAttribute::Destination(NeighbourAddress::Inet(address)) => Some(*address),
+                _ => None,
+            })
+        }
+        _ => None,
+    };
+    Ok(answers.iter().filter_map(waited_for).collect())
+}
+
 /// Fails a neighbour that has not answered: packets that wait for it are dropped, and their senders
 /// told (`neigh_invalidate`, `arp_error_report`). Returns whether it was one.
 pub(crate) fn give_up(

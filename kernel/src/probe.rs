@@ -35,7 +35,7 @@ impl Kernel {
         self.stations.refresh(&mut self.namespaces)?;
         self.expect_fragments(shot)?;
         self.rule_counts.know(&mut self.firewall)?;
-        let mut watching = Watching::new();
+        let mut watching = Watching::new(slot);
         // What an operation has set off belongs to no probe.
         self.read_all(&mut watching)?;
         watching.seen.clear();

@@ -19,6 +19,8 @@ use crate::{
 pub(crate) struct Stations {
     links: BTreeMap<Place, Link>,
     by_mac: BTreeMap<MacAddr, BTreeSet<Place>>,
+    /// Ends that are up and have no carrier: what is sent by them is never seen.
+    dark: BTreeSet<Place>,
     touched: BTreeSet<Place>,
 }
 
@@ -31,7 +33,13 @@ impl Stations {
     /// This link is gone.
     pub(crate) fn forget(&mut self, place: Place) {
         self.touched.remove(&place);
-        if let Some(link) = self.links.remove(&place)
+        self.dark.remove(&place);
+        let known = self.links.remove(&place);
+        // A bridge's carrier is that of its ports.
+        if let Some(index) = known.as_ref().and_then(|link| link.master) {
+            self.touched.insert(Place { index, ..place });
+        }
+        if let Some(link) = known
             && let Some(places) = self.by_mac.get_mut(&link.mac)
         {
             places.remove(&place);
@@ -89,6 +97,9 @@ impl Stations {
             };
             if link.kind != LinkKind::Loopback {
                 self.by_mac.entry(link.mac).or_default().insert(place);
+                if link.up && !link.carrier && link.master.is_none() {
+                    self.dark.insert(place);
+                }
             }
             self.links.insert(place, link);
         }
@@ -97,6 +108,15 @@ impl Stations {
     /// The link at this place.
     pub(crate) fn link(&self, place: Place) -> Option<&Link> {
         self.links.get(&place)
+    }
+
+    /// The ends in a namespace that are up and have no carrier.
+    pub(crate) fn dark(&self, slot: Slot) -> impl Iterator<Item = Place> {
+        let all = Place { slot, index: 0 }..=Place {
+            slot,
+            index: u32::MAX,
+        };
+        self.dark.range(all).copied()
     }
 
     /// The smallest MTU of all links.

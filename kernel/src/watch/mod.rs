@@ -29,6 +29,7 @@ const SAFETY_NET: Duration = Duration::from_secs(5);
 
 /// What there is to a probe while it is under way.
 pub(crate) struct Watching {
+    sender: Slot,
     /// What was seen, by namespace, in order.
     pub seen: BTreeMap<Slot, Vec<Seen>>,
     /// How many of them have been searched for requests to neighbours.
@@ -38,8 +39,9 @@ pub(crate) struct Watching {
 }
 
 impl Watching {
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(sender: Slot) -> Self {
         Self {
+            sender,
             seen: BTreeMap::new(),
             searched: BTreeMap::new(),
             deadline: Instant::now() + SAFETY_NET,
@@ -162,6 +164,13 @@ impl Kernel {
                 }
             }
             *searched = seen.len();
+        }
+        let slots = watching.seen.keys().copied().chain([watching.sender]);
+        let dark: BTreeSet<Place> = slots.flat_map(|slot| self.stations.dark(slot)).collect();
+        for place in dark {
+            let netlink = &mut self.namespaces.get_mut(place.slot)?.netlink;
+            let addresses = neighbours::waited_for(netlink, place.index)?;
+            asked.extend(addresses.into_iter().map(|address| (place, address)));
         }
         let mut gave_up = false;
         for (Place { slot, index }, address) in asked {
