@@ -11,8 +11,9 @@ use std::{collections::BTreeMap, net::Ipv4Addr};
 use netparity_core::{
     MacAddr,
     name::{LinkName, LinkRef, Netns},
-    parity::{self, Difference},
+    parity::{self, Difference, Facts},
     probe::{Payload, Shot, arp_reply, arp_request},
+    snapshot::{ContainerState, NetnsState, Snapshot, Status},
     trace::{Capture, Direction, Sighting, Station, Tap, Trace},
     verdict::{Unreachable, Verdict},
 };
@@ -164,6 +165,74 @@ fn the_first_frame_that_differs_is_named() {
     };
     assert_eq!((left, right), (Verdict::Open, Verdict::Refused));
     assert_eq!(frames.unwrap().tap, tap(Direction::In));
+}
+
+fn container(env: &[&str], hosts: &str) -> Snapshot {
+    let container = ContainerState {
+        id: String::new(),
+        status: Status::Running,
+        netns: None,
+        hostname: "web".into(),
+        env: env.iter().map(|it| (*it).to_owned()).collect(),
+        hosts: hosts.into(),
+    };
+    Snapshot {
+        netns: BTreeMap::from([(Netns::Host, NetnsState::default())]),
+        containers: BTreeMap::from([("web".into(), container)]),
+    }
+}
+
+#[test]
+fn every_variable_and_every_byte_of_hosts_is_a_fact() {
+    let one = container(&["A=1", "B=2"], "127.0.0.1\tlocalhost\n");
+    let differs = |other: &Snapshot| parity::snapshots(&one, other).map(|it| it.to_string());
+    let swapped = container(&["B=2", "A=1"], "127.0.0.1\tlocalhost\n");
+    assert_eq!(differs(&swapped), None, "the order of variables is free");
+    for (env, hosts, said) in [
+        (
+            &["A=1", "B=3"][..],
+            "127.0.0.1\tlocalhost\n",
+            "env: B: 2 | 3",
+        ),
+        (&["A=1"], "127.0.0.1\tlocalhost\n", "env: B: 2 | absent"),
+        (
+            &["A=1", "B=2", "B=2"],
+            "127.0.0.1\tlocalhost\n",
+            "env: B: 2 | 2, 2",
+        ),
+        (
+            &["A=1", "B=2"],
+            "127.0.0.1\tlocalhost",
+            "hosts: line 002:  | absent",
+        ),
+        (
+            &["A=1", "B=2"],
+            "127.0.0.1 localhost\n",
+            "hosts: line 001: 127.0.0.1\tlocalhost | 127.0.0.1 localhost",
+        ),
+        (
+            &["A=1", "B=2"],
+            "",
+            "hosts: line 001: 127.0.0.1\tlocalhost | absent",
+        ),
+    ] {
+        let found = differs(&container(env, hosts));
+        assert_eq!(found, Some(format!("container web: {said}")));
+    }
+}
+
+#[test]
+fn facts_follow_from_those_before_and_what_has_changed() {
+    let before = Facts::of(&container(&["A=1", "B=2"], "one\ntwo\n"));
+    let after = Facts::of(&container(&["A=1", "C=2"], "one\nthree\nfour\n"));
+    let mut facts = before.clone();
+    let changes: Vec<_> = before.changes(&after).collect();
+    assert_eq!(changes.len(), 5, "{changes:?}");
+    for (place, value) in changes {
+        facts.set(place.to_owned(), value.map(str::to_owned));
+    }
+    assert_eq!(facts, after);
+    assert_eq!(facts.difference(&after), None);
 }
 
 fn verdict(payload: Payload, answer: Vec<u8>) -> Verdict {

@@ -1,9 +1,6 @@
 //! A difference between two models, side by side.
 
-use netparity_core::{
-    parity::{Difference, FrameDifference},
-    trace::Drop,
-};
+use netparity_core::parity::{Difference, FrameDifference};
 
 /// Lines for people: each part of a difference with a line for each of the `models`.
 pub(super) fn lines(difference: &Difference, models: [&str; 2]) -> Vec<String> {
@@ -65,14 +62,10 @@ impl Page<'_> {
         }
     }
 
-    fn drops(&mut self, left: &[Drop], right: &[Drop]) {
-        let said = |drops: &[Drop]| match drops {
+    fn drops(&mut self, left: &[String], right: &[String]) {
+        let said = |drops: &[String]| match drops {
             [] => "nobody".to_owned(),
-            _ => drops
-                .iter()
-                .map(Drop::to_string)
-                .collect::<Vec<_>>()
-                .join("\n"),
+            _ => drops.join("\n"),
         };
         self.part("dropped by", &said(left), &said(right));
     }

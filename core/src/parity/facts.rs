@@ -1,0 +1,192 @@
+//! A snapshot as facts.
+
+use std::{collections::BTreeMap, fmt};
+
+use super::Difference;
+use crate::{
+    MacAddr,
+    name::{LinkName, Netns},
+    rules::Table,
+    snapshot::{ContainerState, LinkKind, LinkState, NetnsState, Snapshot},
+    trace::Station,
+};
+
+/// What a network looks like: a value for each place (`host: links: docker0: mtu`). Equal ones are
+/// equal for parity.
+///
+/// A bridge's hardware address is told by whose it is, and so are those of links on the host that
+/// Docker names at random. The order of environment variables does not count.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Facts(BTreeMap<String, String>);
+
+impl Facts {
+    /// Those of a snapshot.
+    pub fn of(snapshot: &Snapshot) -> Self {
+        let owners = owners(snapshot);
+        let mut facts = Self::default();
+        for (netns, state) in &snapshot.netns {
+            facts.netns(netns, state, &owners);
+        }
+        for (name, container) in &snapshot.containers {
+            facts.container(&format!("container {name}"), container);
+        }
+        facts
+    }
+
+    /// Every place with what is there.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.iter().map(|(place, value)| (&**place, &**value))
+    }
+
+    /// What is at a place.
+    pub fn get(&self, place: &str) -> Option<&str> {
+        self.0.get(place).map(String::as_str)
+    }
+
+    /// Has this at the place from now on, or nothing.
+    pub fn set(&mut self, place: String, value: Option<String>) {
+        match value {
+            Some(value) => self.0.insert(place, value),
+            None => self.0.remove(&place),
+        };
+    }
+
+    /// The places at which `next` has something else, with what it has there.
+    pub fn changes<'a>(
+        &'a self,
+        next: &'a Self,
+    ) -> impl Iterator<Item = (&'a str, Option<&'a str>)> {
+        let gone = self.iter().filter(|(place, _)| next.get(place).is_none());
+        let new = next
+            .iter()
+            .filter(|(place, value)| self.get(place) != Some(value));
+        gone.map(|(place, _)| (place, None))
+            .chain(new.map(|(place, value)| (place, Some(value))))
+    }
+
+    /// How two models differ in what they look like, if they do.
+    pub fn difference(&self, other: &Self) -> Option<Difference> {
+        let (place, _) = self.changes(other).min_by_key(|(place, _)| *place)?;
+        let said = |facts: &Self| facts.get(place).unwrap_or("absent").to_owned();
+        Some(Difference::Snapshot {
+            place: place.to_owned(),
+            left: said(self),
+            right: said(other),
+        })
+    }
+
+    fn say(&mut self, place: String, value: impl Into<String>) {
+        self.0.insert(place, value.into());
+    }
+
+    fn netns(&mut self, netns: &Netns, state: &NetnsState, owners: &Owners) {
+        self.say(format!("{netns}: forwarding"), state.ip_forward.to_string());
+        self.say(format!("{netns}: listeners"), list(&state.listeners));
+        self.say(format!("{netns}: routes"), list(&state.routes));
+        for table in [Table::Filter, Table::Nat] {
+            let place = format!("{netns}: rules: {table}");
+            self.lines(&place, state.rules.lines(table));
+        }
+        for (neighbour, mac) in &state.neighbours {
+            let place = format!(
+                "{netns}: neighbours: {} on {}",
+                neighbour.address, neighbour.link
+            );
+            self.say(place, owner(owners, *mac));
+        }
+        for (name, link) in &state.links {
+            let mut tell = |what: &str, value: String| {
+                self.say(format!("{netns}: links: {name}: {what}"), value)
+            };
+            tell("kind", format!("{:?}", link.kind));
+            tell("mac", mac(netns, state, *name, link));
+            tell("mtu", link.mtu.to_string());
+            tell("up", link.up.to_string());
+            tell("carrier", link.carrier.to_string());
+            tell("master", list(link.master));
+            tell("addresses", list(&link.addresses));
+            for (station, port) in &link.learned {
+                let whose = owner(owners, station.0);
+                tell(&format!("learned {whose}"), port.to_string());
+            }
+        }
+    }
+
+    fn container(&mut self, place: &str, container: &ContainerState) {
+        self.say(
+            format!("{place}: status"),
+            format!("{:?}", container.status),
+        );
+        self.say(format!("{place}: namespace"), list(&container.netns));
+        self.say(format!("{place}: hostname"), &*container.hostname);
+        if !container.hosts.is_empty() {
+            // What is behind the last line's end is a line too, so that every byte counts.
+            self.lines(&format!("{place}: hosts"), container.hosts.split('\n'));
+        }
+        for variable in &container.env {
+            let (key, value) = variable.split_once('=').unwrap_or((variable, ""));
+            self.0
+                .entry(format!("{place}: env: {key}"))
+                .and_modify(|values| *values += &format!(", {value}"))
+                .or_insert_with(|| value.to_owned());
+        }
+    }
+
+    fn lines<T: Into<String>>(&mut self, place: &str, lines: impl IntoIterator<Item = T>) {
+        for (at, line) in lines.into_iter().enumerate() {
+            self.say(format!("{place}: line {:03}", at + 1), line);
+        }
+    }
+}
+
+fn list<T: fmt::Display>(items: impl IntoIterator<Item = T>) -> String {
+    let items: Vec<String> = items.into_iter().map(|item| item.to_string()).collect();
+    match items.is_empty() {
+        true => "none".to_owned(),
+        false => items.join(", "),
+    }
+}
+
+/// A link's hardware address, or for a bridge whose it is.
+fn mac(netns: &Netns, state: &NetnsState, name: LinkName, link: &LinkState) -> String {
+    if link.kind != LinkKind::Bridge {
+        return match netns {
+            Netns::Host if link.kind == LinkKind::Veth => "its own".to_owned(),
+            _ => link.mac.to_string(),
+        };
+    }
+    let mut ports = state
+        .links
+        .iter()
+        .filter(|(_, port)| port.master == Some(name));
+    match ports.find(|(_, port)| port.mac == link.mac) {
+        Some((port, _)) => format!("{port}'s"),
+        None if link.mac == MacAddr::zero() => "none".to_owned(),
+        None => "its own".to_owned(),
+    }
+}
+
+/// The link that has a hardware address.
+type Owners<'a> = BTreeMap<Station, (&'a Netns, LinkName)>;
+
+/// Where several links have one address, a bridge comes before its ports.
+fn owners(snapshot: &Snapshot) -> Owners<'_> {
+    let mut owners = Owners::new();
+    for bridges in [true, false] {
+        for (netns, state) in &snapshot.netns {
+            for (name, link) in &state.links {
+                if link.kind != LinkKind::Loopback && (link.kind == LinkKind::Bridge) == bridges {
+                    owners.entry(Station(link.mac)).or_insert((netns, *name));
+                }
+            }
+        }
+    }
+    owners
+}
+
+fn owner(owners: &Owners<'_>, mac: MacAddr) -> String {
+    match owners.get(&Station(mac)) {
+        Some((netns, name)) => format!("{netns}/{name}"),
+        None => mac.to_string(),
+    }
+}
