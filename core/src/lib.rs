@@ -7,7 +7,7 @@
 //! - [`engine`]: what dockerd decides about it,
 //! - [`plan`]: what the engine wants done, in the kernel's terms,
 //! - [`rules`]: packet filter and NAT rules as data,
-//! - [`probe`], [`verdict`], [`trace`]: a packet thrown at a network and what became of it,
+//! - [`probe`], [`shots`], [`verdict`], [`trace`]: a packet thrown at a network and what became of it,
 //! - [`snapshot`]: what a network looks like,
 //! - [`frame`]: captured bytes, decoded and normalised,
 //! - [`parity`]: the first place where two models part,
@@ -27,6 +27,7 @@ pub mod plan;
 pub mod port;
 pub mod probe;
 pub mod rules;
+pub mod shots;
 pub mod snapshot;
 pub mod trace;
 pub mod verdict;

@@ -1,17 +1,18 @@
 //! The two traits, and the bridge between them.
 
-use std::{fmt, net::Ipv4Addr};
+use std::fmt;
 
 use serde::Serialize;
 
 use crate::{
-    command::{Command, Destination},
+    command::Command,
     engine::{Action, Engine, Refusal},
     errno::Errno,
-    name::{Name, Netns},
+    name::Netns,
     plan::Plan,
     probe::{Probe, Shot},
-    snapshot::{LinkKind, NetnsState, Snapshot},
+    shots::{Shots, unsent},
+    snapshot::{NetnsState, Snapshot},
     trace::{Sighting, Trace},
     verdict::Verdict,
 };
@@ -160,11 +161,8 @@ impl From<DataplaneError> for ModelError {
 pub struct Planned<D> {
     engine: Engine,
     dataplane: D,
-    shots: u16,
+    shots: Shots,
 }
-
-/// Source ports of probes that name none start here: above Linux's ephemeral range (32768 to 60999).
-const FIRST_SOURCE_PORT: u16 = 61_000;
 
 impl<D: Dataplane> Planned<D> {
     /// The engine with nothing started, on a data plane with nothing in it.
@@ -172,7 +170,7 @@ impl<D: Dataplane> Planned<D> {
         Self {
             engine: Engine::default(),
             dataplane,
-            shots: 0,
+            shots: Shots::default(),
         }
     }
 
@@ -202,49 +200,13 @@ impl<D: Dataplane> Planned<D> {
         }
     }
 
-    /// The probe with its name resolved and every choice made; none where its sender does not
-    /// know the name.
     fn shot(&mut self, probe: &Probe) -> Result<Option<Shot>, ModelError> {
-        let netns = self.engine.netns_of(&probe.from)?;
-        let Some(to) = self.resolve(probe)? else {
-            return Ok(None);
-        };
-        let serial = self.shots;
-        self.shots = (self.shots + 1) % (u16::MAX - FIRST_SOURCE_PORT);
-        Ok(Some(Shot {
-            netns,
-            to,
-            payload: probe.payload,
-            source_port: probe.source_port.unwrap_or(FIRST_SOURCE_PORT + serial),
-            ttl: probe.ttl.unwrap_or(64),
-            size: probe.size,
-            dont_fragment: probe.dont_fragment,
-        }))
-    }
-
-    fn resolve(&mut self, probe: &Probe) -> Result<Option<Ipv4Addr>, ModelError> {
-        let name = match &probe.to {
-            Destination::Address(address) => return Ok(Some(*address)),
-            Destination::Name(name) => name,
-        };
-        if let Some(address) = self.engine.resolve(&probe.from, name) {
-            return Ok(Some(address));
-        }
-        // A namespace of the scenario's own making: its first address.
-        let snapshot = self.dataplane.snapshot()?;
-        let netns = match name.as_str() {
-            Name::HOST => Netns::Host,
-            _ if self.engine.knows(name) => return Ok(None),
-            _ => Netns::Named(name.clone()),
-        };
-        let address = snapshot.netns.get(&netns).and_then(|state| {
-            let mut links = state
-                .links
-                .values()
-                .filter(|link| link.kind != LinkKind::Loopback);
-            links.find_map(|link| link.addresses.first())
-        });
-        Ok(address.map(|net| net.addr()))
+        let Self {
+            engine,
+            dataplane,
+            shots,
+        } = self;
+        shots.make(probe, engine, || dataplane.snapshot())
     }
 }
 
@@ -288,17 +250,5 @@ impl<D: Dataplane> NetworkModel for Planned<D> {
         let mut snapshot = self.dataplane.snapshot()?;
         snapshot.containers = self.engine.containers();
         Ok(snapshot)
-    }
-}
-
-/// Why a probe was not sent.
-fn unsent(probe: &Probe, error: DataplaneError) -> ModelError {
-    match error {
-        DataplaneError::Refused { errno, .. } => Refusal::new(format!(
-            "Cannot open network namespace \"{}\": {errno}",
-            probe.from
-        ))
-        .into(),
-        broken => broken.into(),
     }
 }

@@ -6,6 +6,7 @@
 
 mod access;
 mod addresses;
+mod adopted;
 mod carry;
 mod checksum;
 mod counters;
@@ -103,12 +104,21 @@ impl Kernel {
     }
 
     fn open(access: &Access) -> Result<Self, Failure> {
-        let runtime = Builder::new_current_thread().enable_io().build();
-        let runtime = Arc::new(runtime.doing("start runtime")?);
+        let runtime = start_runtime()?;
         let mut host = Namespace::new(Netns::Host, &runtime, access.settings())?;
         let up = links::change(Links::LOOPBACK, LinkChange::Up(true), None);
         host.netlink.one(up)?;
         let firewall = host.inside(Firewall::open)?;
+        Self::around(access, runtime, host, firewall)
+    }
+
+    /// The network of this host.
+    fn around(
+        access: &Access,
+        runtime: Arc<Runtime>,
+        host: Namespace,
+        firewall: Firewall,
+    ) -> Result<Self, Failure> {
         let mut martians = host.inside(|| Counter::open(counters::MARTIAN))?;
         // It counts for the whole machine.
         martians.growth()?;
@@ -137,6 +147,11 @@ impl Kernel {
         kernel.adopt(host)?;
         Ok(kernel)
     }
+}
+
+fn start_runtime() -> Result<Arc<Runtime>, Failure> {
+    let runtime = Builder::new_current_thread().enable_io().build();
+    runtime.map(Arc::new).doing("start runtime")
 }
 
 impl Dataplane for Kernel {

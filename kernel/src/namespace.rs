@@ -39,6 +39,8 @@ pub(crate) struct Namespace {
     pub listeners: BTreeMap<Port, Listener>,
     suspects: Suspects,
     addresses: Option<Vec<Ipv4Net>>,
+    /// Whether its links may come and go without a plan.
+    pub is_adopted: bool,
     /// Whether it forwards packets, and whether it looks at where they come from.
     pub forwards: bool,
     pub filters_reverse_path: bool,
@@ -53,21 +55,43 @@ impl Namespace {
     ) -> Result<Self, Failure> {
         make(|| {
             sysctl::prepare(settings)?;
-            let descriptor = own()?;
+            Self::open(name, runtime)
+        })
+    }
+
+    /// One that somebody else has made, and changes.
+    pub(crate) fn adopt(
+        name: Netns,
+        descriptor: BorrowedFd<'_>,
+        runtime: &Arc<Runtime>,
+        settings: &[Setting],
+    ) -> Result<Self, Failure> {
+        visit(descriptor, || {
+            sysctl::prepare_adopted(settings)?;
+            let adopted = Self::open(name, runtime)?;
             Ok(Self {
-                name,
-                descriptor,
-                netlink: Netlink::open(runtime)?,
-                links: Links::default(),
-                tap: Tap::open()?,
-                senders: Senders::default(),
-                sockets: SocketList::default(),
-                listeners: BTreeMap::new(),
-                suspects: Suspects::default(),
-                addresses: None,
-                forwards: false,
-                filters_reverse_path: false,
+                is_adopted: true,
+                ..adopted
             })
+        })
+    }
+
+    /// The one that the calling thread is in.
+    fn open(name: Netns, runtime: &Arc<Runtime>) -> Result<Self, Failure> {
+        Ok(Self {
+            name,
+            descriptor: own()?,
+            netlink: Netlink::open(runtime)?,
+            links: Links::default(),
+            tap: Tap::open()?,
+            senders: Senders::default(),
+            sockets: SocketList::default(),
+            listeners: BTreeMap::new(),
+            suspects: Suspects::default(),
+            addresses: None,
+            is_adopted: false,
+            forwards: false,
+            filters_reverse_path: false,
         })
     }
 

@@ -272,7 +272,7 @@ impl Kernel {
         Ok(())
     }
 
-    fn remove_namespace(&mut self, slot: Slot) -> Result<(), Failure> {
+    pub(crate) fn remove_namespace(&mut self, slot: Slot) -> Result<(), Failure> {
         if let Some(namespace) = self.namespaces.remove(slot) {
             self.unwatch(&namespace)?;
             namespace.close();

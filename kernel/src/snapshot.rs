@@ -101,7 +101,7 @@ impl Namespace {
 }
 
 /// The links, less those that are about to go.
-fn list_links(netlink: &mut Netlink) -> Result<Vec<Link>, Failure> {
+pub(crate) fn list_links(netlink: &mut Netlink) -> Result<Vec<Link>, Failure> {
     let answers = netlink.dump(links::ask_all(), "list links")?;
     let link = |answer: &RouteNetlinkMessage| match answer {
         RouteNetlinkMessage::NewLink(message) => Link::read(message),

@@ -21,6 +21,8 @@ const CONF: &str = "/proc/sys/net/ipv4/conf";
 const DISABLE_IPV6: &str = "/proc/sys/net/ipv6/conf/default/disable_ipv6";
 /// Sends every ICMP error, however many there are: an empty mask of what is limited.
 const ICMP_RATEMASK: &str = "/proc/sys/net/ipv4/icmp_ratemask";
+/// Bridges that snoop do not speak of the group they join (`br_ip4_multicast_join_snoopers`).
+const IGMP_LINK_LOCAL_REPORTS: &str = "/proc/sys/net/ipv4/igmp_link_local_mcast_reports";
 const IP_FORWARD: &str = "/proc/sys/net/ipv4/ip_forward";
 const RP_FILTER: &str = "/proc/sys/net/ipv4/conf/all/rp_filter";
 const TCP_SYNACK_RETRIES: &str = "/proc/sys/net/ipv4/tcp_synack_retries";
@@ -81,6 +83,29 @@ pub(crate) fn prepare(settings: &[Setting]) -> Result<(), Failure> {
         result => result.doing("switch IPv6 off")?,
     }
     fs::write(ICMP_RATEMASK, "0").doing("lift the limit on ICMP errors")
+}
+
+/// Makes a namespace that somebody else has made, the calling thread's, what can be compared with
+/// ours: with the kernel's defaults and not the machine's, and quiet. What is in it stays as it is.
+pub(crate) fn prepare_adopted(settings: &[Setting]) -> Result<(), Failure> {
+    prepare(settings)?;
+    let defaults = Path::new(CONF).join("default");
+    for entry in fs::read_dir(CONF).doing("read network settings")? {
+        let link = entry.doing("read network settings")?;
+        if ["all", "default", "lo"]
+            .iter()
+            .any(|it| link.file_name() == *it)
+        {
+            continue;
+        }
+        // It began with the defaults of its namespace.
+        for Setting { path, value } in settings {
+            if let Ok(name) = Path::new(path).strip_prefix(&defaults) {
+                fs::write(link.path().join(name), value).doing("reset network settings")?;
+            }
+        }
+    }
+    fs::write(IGMP_LINK_LOCAL_REPORTS, "0").doing("keep bridges silent")
 }
 
 /// An unanswered SYN, ACK is not sent again. For the calling thread's namespace.

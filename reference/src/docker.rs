@@ -4,6 +4,7 @@ use std::{
     collections::BTreeMap,
     fs::{self, File},
     io,
+    net::Ipv4Addr,
     os::{
         fd::{AsFd, OwnedFd},
         unix::fs::MetadataExt,
@@ -49,8 +50,18 @@ pub struct Docker {
     has_image: bool,
     /// The number of the host's network namespace.
     host: u64,
+    gateway: Option<Ipv4Addr>,
     ids: Ids,
     sandboxes: Sandboxes,
+}
+
+/// A container.
+pub(crate) struct Resident {
+    pub state: ContainerState,
+    /// Its first process in the engine's PID namespace, another in each run; 0 while it does not run.
+    pub pid: i32,
+    /// Its address on the default network.
+    pub address: Option<Ipv4Addr>,
 }
 
 /// What every image of a scenario stands for.
@@ -82,6 +93,7 @@ impl Docker {
             is_up: false,
             has_image: false,
             host,
+            gateway: None,
             ids: Ids::default(),
             sandboxes: Sandboxes::default(),
         })
@@ -151,6 +163,7 @@ impl Docker {
 
     fn daemon(&mut self, config: &DaemonConfig) -> Result<Outcome, ModelError> {
         self.is_up = false;
+        self.gateway = None;
         self.sandboxes = Sandboxes::default();
         let started = self
             .containment
@@ -176,6 +189,8 @@ impl Docker {
         }
         if let Some(network) = self.api.network("bridge")? {
             self.ids.network(&network.id);
+            let mut pools = network.ipam.config.into_iter();
+            self.gateway = pools.find_map(|pool| pool.gateway?.parse().ok());
         }
         Ok(())
     }
@@ -267,6 +282,13 @@ impl Docker {
     ///
     /// [`ModelError::Broken`] where dockerd does not answer.
     pub fn containers(&self) -> Result<BTreeMap<Name, ContainerState>, ModelError> {
+        let residents = self.residents()?;
+        let state = |(name, resident): (Name, Resident)| (name, resident.state);
+        Ok(residents.into_iter().map(state).collect())
+    }
+
+    /// Every container, with what only dockerd knows of it.
+    pub(crate) fn residents(&self) -> Result<BTreeMap<Name, Resident>, ModelError> {
         if !self.is_up {
             return Ok(BTreeMap::new());
         }
@@ -277,7 +299,13 @@ impl Docker {
             // One that removes itself may be gone by now.
             if let Some(container) = inspected.map_err(|error| self.error(error))? {
                 let name = Name::new(container.name.trim_start_matches('/'));
-                containers.insert(name, self.state(&container)?);
+                let resident = Resident {
+                    state: self.state(&container)?,
+                    pid: container.state.pid,
+                    // There is an empty one where it has none.
+                    address: container.network_settings.ip_address.parse().ok(),
+                };
+                containers.insert(name, resident);
             }
         }
         Ok(containers)
@@ -327,6 +355,16 @@ impl Docker {
             env,
             hosts: self.ids.tell(&hosts),
         })
+    }
+
+    /// The namespaces that containers are in, and their numbers.
+    pub(crate) fn sandboxes(&self) -> BTreeMap<Netns, u64> {
+        self.sandboxes.numbers()
+    }
+
+    /// The address that the default network has on the host.
+    pub(crate) fn gateway(&self) -> Option<Ipv4Addr> {
+        self.gateway
     }
 
     fn name_of(&self, number: u64) -> Option<Netns> {

@@ -2,8 +2,10 @@
 //!
 //! Call [`enter`] first thing in `main`: the program starts itself again to be what dockerd lives
 //! in. [`Docker::start`] then makes a private host, on which [`Docker::command`] starts dockerd and
-//! tells it what to do. Nothing of it outlives the process, however that ends.
+//! tells it what to do; [`Reference`] is that host with eyes on it, a whole network model. Nothing
+//! of it outlives the process, however that ends.
 //!
+//! - `model`: dockerd's decisions seen by kernel's eyes,
 //! - `contain`: the namespaces, mounts and cgroup that dockerd lives in,
 //! - `dockerd`: finding it, and its flags,
 //! - `api`: what is said to it,
@@ -16,10 +18,12 @@ mod docker;
 mod dockerd;
 mod ids;
 mod image;
+mod model;
 mod sandboxes;
 mod unavailable;
 
 pub use docker::{Docker, Options};
+pub use model::Reference;
 pub use unavailable::Unavailable;
 
 /// That [`enter`] was called.

@@ -41,6 +41,12 @@ impl Sandboxes {
         self.0.get(&number).map(|sandbox| &sandbox.netns)
     }
 
+    /// Every namespace's number.
+    pub(crate) fn numbers(&self) -> BTreeMap<Netns, u64> {
+        let number = |(number, sandbox): (&u64, &Sandbox)| (sandbox.netns.clone(), *number);
+        self.0.iter().map(number).collect()
+    }
+
     /// A container that runs in a namespace.
     pub(crate) fn user_of(&self, netns: &Netns) -> Option<&Name> {
         let sandbox = self.0.values().find(|sandbox| sandbox.netns == *netns)?;

@@ -13,21 +13,22 @@ use std::{
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use netparity_reference::{Access, Options};
 
 use crate::{
     diagnostic::Diagnostic,
     language::{self, Scenario},
     paint::Paint,
     report::{BAD_INPUT, COULD_NOT_RUN, Json, PASSED, Report, Summary, Text},
-    run::{Keep, Machine, ModelKind, Run, run_all},
+    run::{Dockerd, Keep, Machine, ModelKind, Run, run_all},
     source,
 };
 
 /// Models that have to run, as `--require` has them.
 const REQUIRE: &str = "NETPARITY_REQUIRE";
 
-/// Plays container networks on a packet simulator and on the Linux kernel, and shows the first
-/// packet where they part.
+/// Plays container networks on a packet simulator, on the Linux kernel and on a real dockerd, and
+/// shows the first packet where they part.
 #[derive(Debug, Parser)]
 #[command(name = "netparity", version, after_help = EXIT_STATUS)]
 struct Cli {
@@ -70,12 +71,30 @@ struct RunArgs {
     /// Models that must not be skipped. The variable NETPARITY_REQUIRE adds to them.
     #[arg(long, value_delimiter = ',', value_name = "MODEL")]
     require: Vec<ModelKind>,
+    #[command(flatten)]
+    dockerd: DockerdArgs,
     /// Text for people, or JSON with every verdict, frame and snapshot.
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
     /// How many scenarios at once; one for each processor if absent.
     #[arg(long, value_name = "N")]
     jobs: Option<NonZeroUsize>,
+}
+
+#[derive(Debug, Args)]
+struct DockerdArgs {
+    /// The dockerd of the model docker; the first one on PATH if absent.
+    #[arg(long, value_name = "PATH")]
+    dockerd: Option<PathBuf>,
+}
+
+impl DockerdArgs {
+    fn dockerd(&self, access: Access) -> Dockerd {
+        let options = Options {
+            dockerd: self.dockerd.clone(),
+        };
+        Dockerd { access, options }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -85,11 +104,11 @@ enum Format {
 }
 
 /// Does what the command line says. Has to come before the first thread.
-pub fn main() -> ExitCode {
+pub fn main(access: Access) -> ExitCode {
     ExitCode::from(match Cli::parse().command {
-        Command::Run(arguments) => run(&arguments),
+        Command::Run(arguments) => run(&arguments, access),
         Command::Check { paths } => check(&paths),
-        Command::Fuzz(arguments) => fuzz::fuzz(&arguments),
+        Command::Fuzz(arguments) => fuzz::fuzz(&arguments, access),
     })
 }
 
@@ -139,7 +158,7 @@ fn check(paths: &[PathBuf]) -> u8 {
     }
 }
 
-fn run(arguments: &RunArgs) -> u8 {
+fn run(arguments: &RunArgs, access: Access) -> u8 {
     let required = match required(&arguments.require) {
         Ok(required) => required,
         Err(why) => {
@@ -157,7 +176,7 @@ fn run(arguments: &RunArgs) -> u8 {
 
     let start = Instant::now();
     // No thread may have been started before this.
-    let machine = Machine::new(&models);
+    let machine = Machine::new(&models, &arguments.dockerd.dockerd(access));
     let processors = || thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
     let run = Run {
         scenarios: &scenarios,

@@ -3,5 +3,6 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    netparity::cli::main()
+    let access = netparity_reference::enter();
+    netparity::cli::main(access)
 }

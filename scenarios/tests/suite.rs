@@ -15,9 +15,12 @@ use netparity::{
     language::{Scenario, parse},
     paint::Paint,
     report::{Report, Status, Summary, Text},
-    run::{Keep, Machine, ModelKind, Run, run_all},
+    run::{Dockerd, Keep, Machine, ModelKind, Run, run_all},
     source,
 };
+use netparity_reference::Options;
+
+const MODELS: [ModelKind; 2] = [ModelKind::Sim, ModelKind::Kernel];
 
 fn scenarios() -> Result<Vec<Scenario>, String> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).to_owned();
@@ -54,7 +57,11 @@ fn play(scenario: &Scenario, models: &[ModelKind], machine: &Machine) -> Result<
 }
 
 fn main() -> ExitCode {
-    let machine = Arc::new(Machine::new(&ModelKind::ALL));
+    let dockerd = Dockerd {
+        access: netparity_reference::enter(),
+        options: Options::default(),
+    };
+    let machine = Arc::new(Machine::new(&MODELS, &dockerd));
     let arguments = Arguments::from_args();
     let scenarios = match scenarios() {
         Ok(scenarios) => scenarios,
@@ -73,10 +80,7 @@ fn main() -> ExitCode {
 
     let mut trials = Vec::new();
     for scenario in scenarios.into_iter().map(Arc::new) {
-        for (kind, models) in [
-            ("sim", &[ModelKind::Sim][..]),
-            ("sim, kernel", &ModelKind::ALL),
-        ] {
+        for (kind, models) in [("sim", &[ModelKind::Sim][..]), ("sim, kernel", &MODELS)] {
             let skips = models.contains(&ModelKind::Kernel) && skips_kernel;
             let (scenario, machine) = (Arc::clone(&scenario), Arc::clone(&machine));
             let name = scenario.name().to_owned();

@@ -10,7 +10,7 @@ use netparity_core::{name::LinkName, snapshot::LinkKind};
 pub(crate) use self::{
     request::{
         LEAVING, ask, ask_all, bridge, change, delete, delete_leaving, keep_neighbours, put_back,
-        set_aside, veth,
+        rename, set_aside, veth,
     },
     state::{Link, mac_of},
 };
@@ -68,6 +68,10 @@ impl Links {
     /// An index that no link here has had.
     pub(crate) fn reserve(&mut self) -> u32 {
         self.next += 1;
+        // Only links of others can have it.
+        while self.by_index.contains_key(&(self.next - 1)) {
+            self.next += 1;
+        }
         self.next - 1
     }
 
@@ -110,6 +114,18 @@ impl Links {
         if let Some(known) = self.by_index.get_mut(&index) {
             known.master = master;
         }
+    }
+
+    /// Notes what is at the other end of a veth.
+    pub(crate) fn set_peer(&mut self, index: u32, peer: Place) {
+        if let Some(known) = self.by_index.get_mut(&index) {
+            known.peer = Some(peer);
+        }
+    }
+
+    /// Every link's index.
+    pub(crate) fn indexes(&self) -> Vec<u32> {
+        self.by_index.keys().copied().collect()
     }
 
     /// The ports of a bridge.

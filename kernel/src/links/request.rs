@@ -49,6 +49,12 @@ pub(crate) fn delete_leaving() -> Request {
     )
 }
 
+/// Gives a link another name.
+pub(crate) fn rename(index: u32, name: LinkName) -> Request {
+    let message = LinkUnspec::new_with_index(index).name(name.as_str());
+    Request::change(RouteNetlinkMessage::SetLink(message.build()), "rename link")
+}
+
 pub(crate) fn delete(index: u32) -> Request {
     let message = LinkUnspec::new_with_index(index).build();
     Request::change(RouteNetlinkMessage::DelLink(message), "remove link")

@@ -16,6 +16,8 @@ pub(crate) struct Link {
     pub up: bool,
     pub carrier: bool,
     pub master: Option<u32>,
+    /// Of a veth: the index of its other end, in whatever namespace that is.
+    pub peer: Option<u32>,
     pub group: u32,
     /// Whether packets that come in by it are forwarded.
     pub forwarding: bool,
@@ -29,13 +31,14 @@ impl Link {
             .contains(LinkFlags::Loopback)
             .then_some(LinkKind::Loopback);
         let (mut name, mut mac, mut mtu) = (None, MacAddr::zero(), 0);
-        let (mut master, mut group, mut forwarding) = (None, 0, false);
+        let (mut master, mut peer, mut group, mut forwarding) = (None, None, 0, false);
         for attribute in &message.attributes {
             match attribute {
                 LinkAttribute::IfName(text) => name = text.parse().ok(),
                 LinkAttribute::Address(bytes) => mac = mac_of(bytes).unwrap_or(mac),
                 LinkAttribute::Mtu(bytes) => mtu = *bytes,
                 LinkAttribute::Controller(index) => master = Some(*index),
+                LinkAttribute::Link(index) => peer = Some(*index),
                 LinkAttribute::Group(number) => group = *number,
                 LinkAttribute::LinkInfo(infos) => {
                     for info in infos {
@@ -61,6 +64,7 @@ impl Link {
             up: flags.contains(LinkFlags::Up),
             carrier: flags.contains(LinkFlags::LowerUp),
             master,
+            peer,
             group,
             forwarding,
         })

@@ -32,6 +32,7 @@ impl Firewall {
 
     /// Nothing if somebody else has changed the rules meanwhile.
     fn count(&mut self) -> Result<Option<Vec<(DropCause, u64)>>, Failure> {
+        let dialect = self.dialect;
         let index = self.current()?;
         let mut drops = Vec::new();
         let mut questions = Questions::new();
@@ -56,7 +57,7 @@ impl Firewall {
                         return Ok(());
                     }
                     NFT_MSG_NEWCHAIN => chain::read(message)?.packets,
-                    NFT_MSG_NEWRULE => rule::read(message)?.packets,
+                    NFT_MSG_NEWRULE => rule::read(message, dialect)?.packets,
                     // Said of what somebody else has removed.
                     NLMSG_ERROR if message.error()? == ENOENT => return Ok(()),
                     _ => return Err(unexpected(message)),

@@ -144,19 +144,34 @@ fn write_verdict(list: &mut Writer, verdict: Verdict) {
 
 /// Reads the elements of a rule's list.
 pub(super) fn read(list: Value<'_>) -> impl Iterator<Item = Result<Expression<'_>, Failure>> {
+    elements(list).map(|element| {
+        let (name, data) = element?;
+        read_one(name, data)?.ok_or_else(|| unknown_use(name))
+    })
+}
+
+/// The elements of a rule's list: each one's name, and what there is to it.
+pub(super) fn elements(
+    list: Value<'_>,
+) -> impl Iterator<Item = Result<(&str, Attributes<'_>), Failure>> {
     list.nested().map(|element| {
         let (_, element) = element?;
         let [name, data] = element.nested().pick([NFTA_EXPR_NAME, NFTA_EXPR_DATA])?;
         let name = name.ok_or_else(|| Failure::nonsense("expression without a name"))?;
-        let data = data.unwrap_or(Value(&[]));
-        let name = name.text()?;
-        read_one(name, data.nested())?
-            .ok_or_else(|| Failure::nonsense(format_args!("unknown use of nf_tables' {name}")))
+        Ok((name.text()?, data.unwrap_or(Value(&[])).nested()))
     })
 }
 
+/// What to say of an expression that has no place where it is.
+pub(super) fn unknown_use(name: &str) -> Failure {
+    Failure::nonsense(format_args!("unknown use of nf_tables' {name}"))
+}
+
 /// Nothing for an expression that [`Expression::write`] does not write.
-fn read_one<'a>(name: &str, data: Attributes<'a>) -> Result<Option<Expression<'a>>, Failure> {
+pub(super) fn read_one<'a>(
+    name: &str,
+    data: Attributes<'a>,
+) -> Result<Option<Expression<'a>>, Failure> {
     Ok(match name {
         "meta" => {
             let [register, key] = numbers(data, [NFTA_META_DREG, NFTA_META_KEY])?;

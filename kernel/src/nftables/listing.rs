@@ -1,15 +1,18 @@
 //! The rules as the kernel lists them.
 
-use netparity_core::rules::{Chain, RuleSet};
+use netparity_core::rules::{Chain, ChainRef, Policy, RuleSet, Table};
+use nix::libc::ERESTART;
 
 use crate::error::Failure;
 
 use super::{
-    Firewall,
+    Dialect, Firewall,
     chain::{self, ListedChain},
     index::{Id, Index},
     message::{Message, Writer},
+    refusal,
     rule::{self, End, ListedRule},
+    sequence,
     uapi::*,
 };
 
@@ -29,6 +32,9 @@ impl Firewall {
             let rules = Vec::new();
             set.chains.insert(at, Chain { policy, rules });
         }
+        if self.dialect == Dialect::Iptables {
+            list_built_in(&mut set);
+        }
         for ListedRule { at, rule, .. } in listing.rules {
             set.chains.entry(at).or_default().rules.push(rule);
         }
@@ -40,7 +46,10 @@ impl Firewall {
         if let Some(index) = self.index.take() {
             return Ok(index);
         }
-        let listing = self.list()?;
+        let mut listing = self.list()?;
+        if self.count_policies(&listing)? {
+            listing = self.list()?;
+        }
         let mut index = Index::new(listing.generation);
         for chain in listing.chains {
             index.add_chain(chain.at, chain.policy);
@@ -51,11 +60,46 @@ impl Firewall {
         Ok(index)
     }
 
+    /// Has what policies drop counted, where somebody else has set them: iptables-nft prints such
+    /// counts and does not ask for them. Returns whether there was anything to be done.
+    fn count_policies(&mut self, listing: &Listing) -> Result<bool, Failure> {
+        let mut batch = Writer::default();
+        batch.framing(NFNL_MSG_BATCH_BEGIN, NFNL_SUBSYS_NFTABLES, |body| {
+            body.put_u32(NFNL_BATCH_GENID, listing.generation);
+        });
+        let mut any = false;
+        for chain in &listing.chains {
+            if chain.policy == Policy::Drop && chain.packets.is_none() {
+                chain::write_policy(&mut batch, sequence(0), chain.at, chain.policy);
+                any = true;
+            }
+        }
+        if !any {
+            return Ok(false);
+        }
+        batch.framing(NFNL_MSG_BATCH_END, NFNL_SUBSYS_NFTABLES, |_| ());
+        let mut outcome = Ok(());
+        self.socket.exchange(batch.bytes(), |message| {
+            if message.kind == NLMSG_ERROR && outcome.is_ok() {
+                outcome = match message.error()? {
+                    // Somebody has changed the rules since; they are listed again all the same.
+                    0 | ERESTART => Ok(()),
+                    number => Err(refusal(number)),
+                };
+            }
+            Ok(())
+        })?;
+        outcome.map(|()| true)
+    }
+
     fn list(&mut self) -> Result<Listing, Failure> {
+        let dialect = self.dialect;
         loop {
             let generation = self.generation()?;
             let chains = self.dump(NFT_MSG_GETCHAIN, NFT_MSG_NEWCHAIN, chain::read)?;
-            let rules = self.dump(NFT_MSG_GETRULE, NFT_MSG_NEWRULE, rule::read)?;
+            let rules = self.dump(NFT_MSG_GETRULE, NFT_MSG_NEWRULE, |message| {
+                rule::read(message, dialect)
+            })?;
             if self.generation()? == generation {
                 return Ok(Listing {
                     generation,
@@ -103,6 +147,18 @@ impl Firewall {
             Ok(())
         })?;
         generation.ok_or_else(|| Failure::nonsense("nf_tables does not number its states"))
+    }
+}
+
+/// iptables-nft makes a built-in chain when it has something to put there, and lists all of those of a
+/// table that it has made.
+fn list_built_in(set: &mut RuleSet) {
+    for table in [Table::Filter, Table::Nat] {
+        if set.chains.keys().any(|at| at.table == table) {
+            for chain in chain::built_in(table) {
+                set.chains.entry(ChainRef { table, chain }).or_default();
+            }
+        }
     }
 }
 

@@ -5,6 +5,7 @@ mod chain;
 mod drops;
 mod expression;
 mod index;
+mod iptables;
 mod listing;
 mod message;
 mod parts;
@@ -33,8 +34,18 @@ use self::{
 /// asks which one it is about.
 pub(crate) struct Firewall {
     socket: Socket,
+    dialect: Dialect,
     /// Absent while it is not known to be what the kernel has.
     index: Option<Index>,
+}
+
+/// Who writes the rules, and so in which expressions they are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Dialect {
+    /// This crate: see [`translate`].
+    Own,
+    /// iptables-nft: see [`iptables`]. They are only read.
+    Iptables,
 }
 
 /// What became of a transaction that was not refused.
@@ -60,9 +71,18 @@ struct Answer {
 impl Firewall {
     /// For the namespace that the calling thread is in.
     pub(crate) fn open() -> Result<Self, Failure> {
-        let socket = Socket::open()?;
+        Self::of(Dialect::Own)
+    }
+
+    /// The same, where iptables-nft writes the rules.
+    pub(crate) fn open_foreign() -> Result<Self, Failure> {
+        Self::of(Dialect::Iptables)
+    }
+
+    fn of(dialect: Dialect) -> Result<Self, Failure> {
         Ok(Self {
-            socket,
+            socket: Socket::open()?,
+            dialect,
             index: None,
         })
     }

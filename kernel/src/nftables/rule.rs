@@ -5,8 +5,9 @@ use netparity_core::rules::{ChainRef, Rule};
 use crate::error::Failure;
 
 use super::{
-    chain,
+    Dialect, chain,
     index::Id,
+    iptables,
     message::{Message, Writer},
     translate,
     uapi::*,
@@ -78,11 +79,14 @@ pub(super) struct ListedRule {
 }
 
 /// Reads an answer about a rule.
-pub(super) fn read(message: &Message<'_>) -> Result<ListedRule, Failure> {
+pub(super) fn read(message: &Message<'_>, dialect: Dialect) -> Result<ListedRule, Failure> {
     let attributes = message.attributes();
     let at = chain::read_name(attributes, [NFTA_RULE_TABLE, NFTA_RULE_CHAIN])?;
     let [handle, list] = attributes.need([NFTA_RULE_HANDLE, NFTA_RULE_EXPRESSIONS])?;
-    let (rule, packets) = translate::read(list)?;
+    let (rule, packets) = match dialect {
+        Dialect::Own => translate::read(list)?,
+        Dialect::Iptables => iptables::read(list)?,
+    };
     Ok(ListedRule {
         at,
         handle: handle.u64()?,

@@ -195,7 +195,12 @@ pub(super) fn read(list: Value<'_>) -> Result<(Rule, Option<u64>), Failure> {
     Ok((rule, packets))
 }
 
-fn read_match(load: Load, mask: Option<&[u8]>, equal: bool, data: &[u8]) -> Option<Match> {
+pub(super) fn read_match(
+    load: Load,
+    mask: Option<&[u8]>,
+    equal: bool,
+    data: &[u8],
+) -> Option<Match> {
     let (field, negated) = match (load, mask) {
         (SOURCE, mask) => (Field::Source(read_net(mask, data)?), !equal),
         (DESTINATION, mask) => (Field::Destination(read_net(mask, data)?), !equal),

@@ -112,3 +112,8 @@ pub(super) const NFTA_IMMEDIATE_DATA: u16 = 2;
 
 pub(super) const NFTA_COUNTER_BYTES: u16 = 1;
 pub(super) const NFTA_COUNTER_PACKETS: u16 = 2;
+
+/// `NFTA_TARGET_…` have the same numbers.
+pub(super) const NFTA_MATCH_NAME: u16 = 1;
+pub(super) const NFTA_MATCH_REV: u16 = 2;
+pub(super) const NFTA_MATCH_INFO: u16 = 3;

@@ -57,6 +57,14 @@ pub(crate) struct Inspect {
     pub host_config: InspectedHostConfig,
     /// Empty before the first start; a container that has joined another's network has the other's.
     pub hosts_path: String,
+    pub network_settings: NetworkSettings,
+}
+
+#[derive(Debug, Deserialize)]
+pub(crate) struct NetworkSettings {
+    /// On the default network; empty without one.
+    #[serde(rename = "IPAddress")]
+    pub ip_address: String,
 }
 
 #[derive(Debug, Deserialize)]
@@ -85,6 +93,20 @@ pub(crate) struct InspectedHostConfig {
 #[serde(rename_all = "PascalCase")]
 pub(crate) struct Network {
     pub id: String,
+    #[serde(rename = "IPAM")]
+    pub ipam: Ipam,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct Ipam {
+    pub config: Vec<Pool>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct Pool {
+    pub gateway: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]

@@ -15,8 +15,9 @@ use std::{
 
 use clap::{Args, ValueEnum};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use netparity_reference::Access;
 
-use super::{Output, complain};
+use super::{DockerdArgs, Output, complain};
 use crate::{
     fuzz::{
         Campaign, Coverage, Finding, Shard, Subject, World, allocator::Allocations,
@@ -73,6 +74,8 @@ pub(super) struct FuzzArgs {
     /// The folder that what is found is written to.
     #[arg(long, value_name = "FOLDER", default_value = ".")]
     out: PathBuf,
+    #[command(flatten)]
+    dockerd: DockerdArgs,
 }
 
 fn duration(text: &str) -> Result<Duration, String> {
@@ -106,7 +109,7 @@ fn shard(text: &str) -> Result<Shard, String> {
 }
 
 /// Fuzzes. Has to come before the first thread.
-pub(super) fn fuzz(arguments: &FuzzArgs) -> u8 {
+pub(super) fn fuzz(arguments: &FuzzArgs, access: Access) -> u8 {
     let campaign = Campaign {
         seed: arguments.seed.unwrap_or_else(fresh_seed),
         cases: arguments.cases,
@@ -138,7 +141,7 @@ pub(super) fn fuzz(arguments: &FuzzArgs) -> u8 {
                 complain("--on: expected two models, such as sim,kernel");
                 return BAD_INPUT;
             };
-            let machine = Machine::new(&models);
+            let machine = Machine::new(&models, &arguments.dockerd.dockerd(access));
             if let Some(why) = models.iter().find_map(|kind| machine.lacks(*kind)) {
                 complain(why);
                 return COULD_NOT_RUN;

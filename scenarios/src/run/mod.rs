@@ -8,7 +8,7 @@ mod record;
 
 pub use self::{
     lockstep::{Keep, play},
-    models::{Machine, ModelKind},
+    models::{Dockerd, Machine, ModelKind},
     pool::{Run, run_all},
     record::{End, Failure, Instead, Played, Record, Seen, StepRecord},
 };

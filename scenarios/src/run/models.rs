@@ -2,6 +2,7 @@
 
 use netparity_core::model::{NetworkModel, Planned};
 use netparity_kernel::{Access, Kernel};
+use netparity_reference::{Docker, Options, Reference};
 use netparity_sim::Sim;
 
 /// A model that scenarios can be played on.
@@ -11,42 +12,67 @@ pub enum ModelKind {
     Sim,
     /// Linux.
     Kernel,
+    /// A real dockerd, on Linux.
+    Docker,
 }
 
 impl ModelKind {
     /// Every model.
-    pub const ALL: [Self; 2] = [Self::Sim, Self::Kernel];
+    pub const ALL: [Self; 3] = [Self::Sim, Self::Kernel, Self::Docker];
 
     /// What it is called.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Sim => "sim",
             Self::Kernel => "kernel",
+            Self::Docker => "docker",
         }
     }
+}
+
+/// The dockerd that scenarios are played on.
+#[derive(Clone, Debug)]
+pub struct Dockerd {
+    /// That the process can be started again to keep one.
+    pub access: netparity_reference::Access,
+    /// Which.
+    pub options: Options,
 }
 
 /// What this machine can do.
 #[derive(Clone, Debug)]
 pub struct Machine {
     kernel: Result<Access, String>,
+    docker: Result<Dockerd, String>,
 }
 
 impl Machine {
     /// Finds out what these models need. Has to come before the first thread.
-    pub fn new(kinds: &[ModelKind]) -> Self {
-        let kernel = match kinds.contains(&ModelKind::Kernel) {
-            true => netparity_kernel::enter().map_err(|why| why.to_string()),
-            false => Err("it was not asked for".to_owned()),
+    pub fn new(kinds: &[ModelKind], dockerd: &Dockerd) -> Self {
+        let not_asked_for = || "it was not asked for".to_owned();
+        let with_docker = kinds.contains(&ModelKind::Docker);
+        // As whoever this is: without root's rights the kernel model will be root of nothing but
+        // its own networks.
+        let docker = match with_docker {
+            true => Docker::check(&dockerd.access, &dockerd.options)
+                .map(|()| dockerd.clone())
+                .map_err(|why| why.to_string()),
+            false => Err(not_asked_for()),
         };
-        Self { kernel }
+        let kernel = match with_docker || kinds.contains(&ModelKind::Kernel) {
+            true => netparity_kernel::enter().map_err(|why| why.to_string()),
+            false => Err(not_asked_for()),
+        };
+        Self { kernel, docker }
     }
 
     /// Why a model cannot run here, if it cannot.
     pub fn lacks(&self, kind: ModelKind) -> Option<&str> {
+        let kernel = self.kernel.as_ref().err().map(String::as_str);
         match kind {
             ModelKind::Sim => None,
-            ModelKind::Kernel => self.kernel.as_ref().err().map(String::as_str),
+            ModelKind::Kernel => kernel,
+            ModelKind::Docker => self.docker.as_ref().err().map(String::as_str).or(kernel),
         }
     }
 
@@ -59,10 +85,18 @@ impl Machine {
         Ok(match kind {
             ModelKind::Sim => Box::new(Planned::new(Sim::new())),
             ModelKind::Kernel => {
-                let access = self.kernel.as_ref().map_err(String::clone)?;
-                let kernel = Kernel::new(access).map_err(|why| why.to_string())?;
+                let kernel = Kernel::new(self.kernel()?).map_err(|why| why.to_string())?;
                 Box::new(Planned::new(kernel))
             }
+            ModelKind::Docker => {
+                let Dockerd { access, options } = self.docker.as_ref().map_err(String::clone)?;
+                let reference = Reference::new(access, self.kernel()?, options);
+                Box::new(reference.map_err(|why| why.to_string())?)
+            }
         })
+    }
+
+    fn kernel(&self) -> Result<&Access, String> {
+        self.kernel.as_ref().map_err(String::clone)
     }
 }
