@@ -39,6 +39,8 @@ const ICMP_HEADER: usize = 8;
 /// for parity. Displayed in a line, much as tcpdump has it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NormalFrame {
+    /// What the frame's hardware addresses stand for: destination, source, and with ARP the
+    /// sender's and the target's.
     stations: Vec<String>,
     bytes: Vec<u8>,
 }
@@ -47,9 +49,39 @@ pub struct NormalFrame {
 pub struct Normaliser<'a> {
     stations: &'a BTreeMap<Station, LinkRef>,
     /// First sequence number of each direction of a TCP connection.
-    sequences: BTreeMap<(Ipv4Addr, u16, Ipv4Addr, u16), u32>,
+    sequences: BTreeMap<TcpDirection, u32>,
     /// Identifications of fragmented packets, by tap, in the order seen.
     fragmented: BTreeMap<Tap, Vec<u16>>,
+}
+
+/// Which way a segment of a TCP connection goes.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct TcpDirection {
+    from: (Ipv4Addr, u16),
+    to: (Ipv4Addr, u16),
+    /// Where both ends have one address and port, what the listening one sends.
+    back: bool,
+}
+
+impl TcpDirection {
+    fn of(segment: &TcpPacket<'_>, source: Ipv4Addr, destination: Ipv4Addr) -> Self {
+        let from = (source, segment.get_source());
+        let to = (destination, segment.get_destination());
+        let acknowledges = segment.get_flags() & TcpFlags::ACK != 0;
+        Self {
+            from,
+            to,
+            back: from == to && acknowledges,
+        }
+    }
+
+    fn reverse(self) -> Self {
+        Self {
+            from: self.to,
+            to: self.from,
+            back: self.from == self.to && !self.back,
+        }
+    }
 }
 
 impl<'a> Normaliser<'a> {
@@ -159,19 +191,13 @@ impl<'a> Normaliser<'a> {
         };
         let holds =
             whole && segment.get_checksum() == tcp::ipv4_checksum(&segment, &source, &destination);
-        let key = (
-            source,
-            segment.get_source(),
-            destination,
-            segment.get_destination(),
-        );
-        let reverse = (key.2, key.3, key.0, key.1);
+        let direction = TcpDirection::of(&segment, source, destination);
         let first = *self
             .sequences
-            .entry(key)
+            .entry(direction)
             .or_insert_with(|| segment.get_sequence());
         let sequence = segment.get_sequence().wrapping_sub(first);
-        let acknowledgement = match self.sequences.get(&reverse) {
+        let acknowledgement = match self.sequences.get(&direction.reverse()) {
             Some(first) if segment.get_flags() & TcpFlags::ACK != 0 => {
                 segment.get_acknowledgement().wrapping_sub(*first)
             }
@@ -255,23 +281,7 @@ pub fn quoted(message: &[u8]) -> Option<(icmp::IcmpType, u8, Ipv4Packet<'_>)> {
 }
 
 impl NormalFrame {
-    /// A frame of these [`stations`](Self::stations) and [`bytes`](Self::bytes).
-    pub fn new(stations: Vec<String>, bytes: Vec<u8>) -> Self {
-        Self { stations, bytes }
-    }
-
-    /// What the frame's hardware addresses stand for: destination, source, and with ARP the
-    /// sender's and the target's; none where the frame is too short to have any.
-    pub fn stations(&self) -> &[String] {
-        &self.stations
-    }
-
-    /// All the bytes, what is free in them blanked.
-    pub fn bytes(&self) -> &[u8] {
-        &self.bytes
-    }
-
-    /// All the bytes in hexadecimal.
+    /// All the bytes, hardware addresses blanked, in hexadecimal.
     pub fn hex(&self) -> String {
         self.bytes
             .iter()
