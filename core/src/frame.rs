@@ -39,8 +39,6 @@ const ICMP_HEADER: usize = 8;
 /// for parity. Displayed in a line, much as tcpdump has it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NormalFrame {
-    /// What the frame's hardware addresses stand for: destination, source, and with ARP the
-    /// sender's and the target's.
     stations: Vec<String>,
     bytes: Vec<u8>,
 }
@@ -281,7 +279,23 @@ pub fn quoted(message: &[u8]) -> Option<(icmp::IcmpType, u8, Ipv4Packet<'_>)> {
 }
 
 impl NormalFrame {
-    /// All the bytes, hardware addresses blanked, in hexadecimal.
+    /// A frame of these [`stations`](Self::stations) and [`bytes`](Self::bytes).
+    pub fn new(stations: Vec<String>, bytes: Vec<u8>) -> Self {
+        Self { stations, bytes }
+    }
+
+    /// What the frame's hardware addresses stand for: destination, source, and with ARP the
+    /// sender's and the target's; none where the frame is too short to have any.
+    pub fn stations(&self) -> &[String] {
+        &self.stations
+    }
+
+    /// All the bytes, what is free in them blanked.
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// All the bytes in hexadecimal.
     pub fn hex(&self) -> String {
         self.bytes
             .iter()
