@@ -76,8 +76,9 @@ impl Kernel {
     /// Takes note of what others have changed in the namespaces of theirs, and waits until packets
     /// pass all links there that carry any.
     ///
-    /// The host's end of a veth pair is given the name that core's engine would give it
-    /// ([`identity::veth_name`]). Docker draws one at random and keeps no note of it.
+    /// The host's end of a veth pair is given the name and the hardware address that core's engine
+    /// would give it ([`identity::veth_name`], [`identity::veth_mac`]). Docker draws both at random
+    /// and keeps no note of them.
     ///
     /// # Errors
     ///
@@ -172,6 +173,8 @@ impl Kernel {
         if let Some(address) = address.first() {
             let name = identity::veth_name(address.addr());
             host.rename_link(near.index, name)?;
+            let mac = LinkChange::Mac(identity::veth_mac(address.addr()));
+            host.netlink.one(links::change(near.index, mac, None))?;
             host.links.unname(near.index);
             host.links.insert(
                 near.index,

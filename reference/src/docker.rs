@@ -16,7 +16,7 @@ use netparity_core::{
     command::{Command, ContainerSpec, DaemonConfig, NetMode},
     engine::Refusal,
     model::{ModelError, Outcome},
-    name::{Name, Netns},
+    name::{LinkName, Name, Netns},
     snapshot::{ContainerState, Status},
 };
 use nix::{
@@ -50,7 +50,7 @@ pub struct Docker {
     has_image: bool,
     /// The number of the host's network namespace.
     host: u64,
-    gateway: Option<Ipv4Addr>,
+    bridge: Option<LinkName>,
     ids: Ids,
     sandboxes: Sandboxes,
 }
@@ -93,7 +93,7 @@ impl Docker {
             is_up: false,
             has_image: false,
             host,
-            gateway: None,
+            bridge: None,
             ids: Ids::default(),
             sandboxes: Sandboxes::default(),
         })
@@ -163,7 +163,7 @@ impl Docker {
 
     fn daemon(&mut self, config: &DaemonConfig) -> Result<Outcome, ModelError> {
         self.is_up = false;
-        self.gateway = None;
+        self.bridge = None;
         self.sandboxes = Sandboxes::default();
         let started = self
             .containment
@@ -189,8 +189,7 @@ impl Docker {
         }
         if let Some(network) = self.api.network("bridge")? {
             self.ids.network(&network.id);
-            let mut pools = network.ipam.config.into_iter();
-            self.gateway = pools.find_map(|pool| pool.gateway?.parse().ok());
+            self.bridge = network.options.bridge.and_then(|name| name.parse().ok());
         }
         Ok(())
     }
@@ -362,9 +361,9 @@ impl Docker {
         self.sandboxes.numbers()
     }
 
-    /// The address that the default network has on the host.
-    pub(crate) fn gateway(&self) -> Option<Ipv4Addr> {
-        self.gateway
+    /// The bridge of the default network.
+    pub(crate) fn bridge(&self) -> Option<LinkName> {
+        self.bridge
     }
 
     fn name_of(&self, number: u64) -> Option<Netns> {

@@ -85,10 +85,7 @@ impl Reference {
 
     /// Has the eyes follow what dockerd has done.
     fn follow(&mut self) -> Result<(), ModelError> {
-        self.register = Register {
-            residents: self.docker.residents()?,
-            gateway: self.docker.gateway(),
-        };
+        self.register.residents = self.docker.residents()?;
         self.end_runs()?;
         let sandboxes = self.docker.sandboxes();
         let before = std::mem::take(&mut self.sandboxes);
@@ -105,6 +102,18 @@ impl Reference {
         }
         self.sandboxes = sandboxes;
         Ok(self.eyes.refresh()?)
+    }
+
+    /// Takes note of the address that the default network has on the host.
+    fn find_gateway(&mut self) -> Result<(), ModelError> {
+        let mut host = self.eyes.snapshot()?.netns.remove(&Netns::Host);
+        let bridge = self.docker.bridge().and_then(|bridge| {
+            let links = &mut host.as_mut()?.links;
+            links.remove(&bridge)
+        });
+        let address = bridge.and_then(|bridge| Some(bridge.addresses.first()?.addr()));
+        self.register.gateway = address;
+        Ok(())
     }
 
     /// Closes the servers of containers that have ended, where their namespaces live on.
@@ -186,6 +195,9 @@ impl NetworkModel for Reference {
                 if !matches!(outcome, Err(ModelError::Broken(_))) {
                     // What is refused may have been done in part.
                     self.follow()?;
+                }
+                if let Command::Daemon(_) = command {
+                    self.find_gateway()?;
                 }
                 outcome
             }

@@ -26,10 +26,12 @@ pub fn veth_name(address: Ipv4Addr) -> LinkName {
     LinkName::literal(&format!("veth{:07x}", address.to_bits() & 0xfff_ffff))
 }
 
-/// The hardware address of that end: locally administered, and no container's or bridge's.
-pub(super) fn veth_mac(address: Ipv4Addr) -> MacAddr {
+/// The hardware address of that end: locally administered, no container's or bridge's, and lower than
+/// nearly all that the kernel draws, so that a bridge without one of its own takes it whatever it
+/// had taken first.
+pub fn veth_mac(address: Ipv4Addr) -> MacAddr {
     let [a, b, c, d] = address.octets();
-    MacAddr::new(0x06, 0x42, a, b, c, d)
+    MacAddr::new(0x02, 0x00, a, b, c, d)
 }
 
 /// docker0's hardware address, `02:42` and four bytes of Docker's choice.

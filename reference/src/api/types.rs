@@ -93,20 +93,13 @@ pub(crate) struct InspectedHostConfig {
 #[serde(rename_all = "PascalCase")]
 pub(crate) struct Network {
     pub id: String,
-    #[serde(rename = "IPAM")]
-    pub ipam: Ipam,
+    pub options: NetworkOptions,
 }
 
 #[derive(Debug, Deserialize)]
-#[serde(rename_all = "PascalCase")]
-pub(crate) struct Ipam {
-    pub config: Vec<Pool>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "PascalCase")]
-pub(crate) struct Pool {
-    pub gateway: Option<String>,
+pub(crate) struct NetworkOptions {
+    #[serde(rename = "com.docker.network.bridge.name")]
+    pub bridge: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
