@@ -191,7 +191,7 @@ impl<D: Dataplane> Planned<D> {
         };
         let decision = self.engine.decide(action, &host)?;
         match self.dataplane.execute(&decision.plan) {
-            Ok(()) => Ok(self.engine.commit(decision)),
+            Ok(()) => self.engine.commit(decision).map_err(Into::into),
             Err(DataplaneError::Refused { op, errno }) => Err(self
                 .engine
                 .kernel_refusal(action, &decision, op, errno)

@@ -1,28 +1,30 @@
-//! Starting dockerd: its flags, its bridge, its rules. Sources: moby 20.10's
-//! `daemon/daemon_unix.go` (`verifyDaemonSettings`, `initBridgeDriver`) and libnetwork's
-//! `drivers/bridge` and `netutils`.
+//! dockerd's start and end. Sources: moby 20.10's `daemon/daemon_unix.go` (`verifyDaemonSettings`,
+//! `initNetworkController`), `daemon/daemon.go` (`restore`) and libnetwork's `drivers/bridge`.
 
-use std::{collections::BTreeSet, net::Ipv4Addr};
+use std::net::Ipv4Addr;
 
 use ipnet::Ipv4Net;
 
 use super::{
-    Change, Decision, Engine, firewall, identity,
+    Decision, Engine,
+    bridge::{Site, Stored},
+    change::Change,
+    container::Container,
+    firewall::{self, Tables},
     refusal::{self, Refusal},
 };
 use crate::{
-    allocator::{Allocator, LowestFree},
+    allocator::LowestFree,
     command::{BridgeChoice, DaemonConfig},
     name::{LinkName, LinkRef, Netns},
-    plan::{LinkChange, Op, RuleOp, Sysctl},
-    rules::{Policy, Rule},
-    snapshot::{LinkKind, NetnsState},
+    plan::{Op, RuleOp, Sysctl},
+    rules::Policy,
+    snapshot::NetnsState,
 };
 
 /// A running daemon.
 #[derive(Clone, Debug)]
 pub(super) struct Daemon {
-    pub config: DaemonConfig,
     /// The default network, unless `-b none`.
     pub network: Option<Network>,
 }
@@ -36,19 +38,33 @@ pub(super) struct Network {
     pub gateway: Ipv4Addr,
     /// Of every endpoint, in bytes.
     pub mtu: u32,
+    pub icc: bool,
     pub pool: LowestFree,
-    /// The rules that links have put into filter's DOCKER chain.
-    pub link_rules: BTreeSet<Rule>,
 }
 
-const DEFAULT_MTU: u32 = 1500;
+impl Network {
+    /// The bridge's.
+    pub fn address(&self) -> Ipv4Net {
+        Ipv4Net::new_assert(self.gateway, self.subnet.prefix_len())
+    }
+}
 
-/// Where docker0 goes by default: the first of these whose network the host has no route to
-/// (libnetwork's `ipamutils`, predefined local pools).
-fn default_pools() -> impl Iterator<Item = Ipv4Net> {
-    let large = (17..32).map(|second| Ipv4Net::new_assert(Ipv4Addr::new(172, second, 0, 0), 16));
-    let small = (0..16).map(|part| Ipv4Net::new_assert(Ipv4Addr::new(192, 168, part * 16, 0), 20));
-    large.chain(small)
+/// What daemons leave to those after them.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Store {
+    /// Whether one has come to its network controller, and made the networks `none` and `host`.
+    is_made: bool,
+    default: Option<Stored>,
+    /// Default networks that could not be restored and deleted because their bridges were gone.
+    stale: Vec<Stored>,
+}
+
+/// The start of a daemon, as far as it has got.
+struct Start<'a> {
+    config: &'a DaemonConfig,
+    site: Site<'a>,
+    tables: Tables,
+    store: Store,
 }
 
 impl Engine {
@@ -63,61 +79,54 @@ impl Engine {
         if !config.icc && !config.iptables {
             return Err(refusal::icc_without_iptables());
         }
-        let mut decision = self.end_containers();
-        let ops = &mut decision.plan.ops;
-        if config.ip_forward && !host.ip_forward {
-            ops.push(Op::SetSysctl {
+        let mut start = Start {
+            config,
+            site: Site::new(host),
+            tables: self.tables.clone(),
+            store: self.store.clone(),
+        };
+        let turns_forwarding_on = config.ip_forward && !host.ip_forward;
+        if turns_forwarding_on {
+            start.site.ops.push(Op::SetSysctl {
                 netns: Netns::Host,
                 sysctl: Sysctl::IpForward(true),
             });
         }
+        start.restore();
         let network = match config.bridge {
-            BridgeChoice::None => {
-                if host.links.contains_key(&LinkName::DOCKER0) {
-                    ops.push(Op::DeleteLink(LinkRef::host(LinkName::DOCKER0)));
-                }
-                None
-            }
-            BridgeChoice::Docker0 => Some(set_up_bridge(LinkName::DOCKER0, config, host, ops)?),
-            BridgeChoice::Existing(name) => Some(set_up_bridge(name, config, host, ops)?),
+            BridgeChoice::None => Ok(None),
+            BridgeChoice::Docker0 => start.network(LinkName::DOCKER0).map(Some),
+            BridgeChoice::Existing(name) => start.network(name).map(Some),
         };
-        if network.is_some() && !config.icc {
-            ops.push(Op::SetSysctl {
-                netns: Netns::Host,
-                sysctl: Sysctl::BridgeNfCallIptables(true),
-            });
+        if config.bridge == BridgeChoice::None && start.site.has(LinkName::DOCKER0) {
+            let docker0 = LinkRef::host(LinkName::DOCKER0);
+            start.site.ops.push(Op::DeleteLink(docker0));
         }
-        if config.iptables {
-            match self.has_chains {
-                true => ops.extend(firewall::flush()),
-                false => ops.extend(firewall::new_chains()),
-            }
-            if config.ip_forward && !host.ip_forward {
-                ops.push(Op::Rules(RuleOp::Policy(firewall::FORWARD, Policy::Drop)));
-            }
-            match &network {
-                Some(network) => ops.extend(firewall::rules(&firewall::Bridge {
-                    link: network.bridge,
-                    subnet: network.subnet,
-                    icc: config.icc,
-                    masquerade: config.ip_masq,
-                })),
-                None => ops.extend(firewall::rules_without_bridge(self.has_chains)),
-            }
+        let mut decision = Decision::from(start.site.ops);
+        decision.plan.ops.extend(start.tables.since(&self.tables));
+        if turns_forwarding_on && config.iptables {
+            let drop = RuleOp::Policy(firewall::FORWARD, Policy::Drop);
+            decision.plan.ops.push(Op::Rules(drop));
         }
-        let daemon = Daemon {
-            config: config.clone(),
-            network,
-        };
-        decision
-            .changes
-            .push(Change::DaemonStarted(Box::new(daemon)));
+        decision.changes = vec![
+            Change::Forwarding(config.ip_forward || host.ip_forward),
+            Change::Tables(Box::new(start.tables)),
+            Change::Store(Box::new(start.store)),
+        ];
+        match network {
+            Ok(network) => {
+                let daemon = Box::new(Daemon { network });
+                decision.changes.push(Change::DaemonStarted(daemon));
+            }
+            Err(refusal) => decision.refusal = Some(refusal),
+        }
         Ok(decision)
     }
 
     /// A daemon takes its containers along when it ends, with all they had.
-    fn end_containers(&self) -> Decision {
+    pub(super) fn stop_daemon(&self) -> Decision {
         let mut decision = Decision::default();
+        let mut rules = Vec::new();
         for (name, container) in &self.containers {
             let Some(running) = &container.running else {
                 continue;
@@ -127,134 +136,131 @@ impl Engine {
                     netns: Netns::Host,
                     port: *port,
                 };
-                decision
-                    .plan
-                    .ops
-                    .extend(running.listeners.iter().map(close));
+                let ops = &mut decision.plan.ops;
+                ops.extend(running.listeners.iter().map(close));
+            }
+            if let (Some(network), Some(endpoint)) = (self.network(), &running.endpoint) {
+                let ports = &container.ports;
+                rules.extend(self.rules_of(network, endpoint.address, ports, &endpoint.kin));
             }
             decision.changes.push(Change::Stopped(name.clone()));
+            if container.spec.auto_remove {
+                decision.changes.push(Change::Removed(name.clone()));
+            }
         }
+        let sandboxes = self.sandboxes.keys().cloned();
+        decision.plan.ops.extend(sandboxes.map(Op::DeleteNetns));
+        self.delete_rules(rules, &mut decision);
+        decision.changes.push(Change::DaemonStopped);
         decision
-            .plan
-            .ops
-            .extend(self.sandboxes.keys().cloned().map(Op::DeleteNetns));
-        if let Some(network) = self.network() {
-            let delete =
-                |rule: &Rule| Op::Rules(RuleOp::Delete(firewall::FILTER_DOCKER, rule.clone()));
-            decision
-                .plan
-                .ops
-                .extend(network.link_rules.iter().map(delete));
+    }
+
+    /// Goes through the containers there are when a daemon starts: those that remove themselves
+    /// are removed, and links lead to who is called so now, or nowhere.
+    pub(super) fn restore(&mut self) {
+        let removes_itself = |(name, container): (&_, &Container)| {
+            container.spec.auto_remove.then(|| Clone::clone(name))
+        };
+        let again: Vec<_> = self
+            .containers
+            .iter()
+            .filter(|(_, container)| !container.spec.links.is_empty())
+            .map(|(name, container)| {
+                let spec = &container.spec;
+                let (links, _) = self.register_links(name, &spec.net, &spec.links);
+                (name.clone(), links)
+            })
+            .collect();
+        for container in self.containers.values_mut() {
+            container.parents.clear();
         }
-        decision
+        for (name, links) in again {
+            self.link(&name, links);
+        }
+        let gone: Vec<_> = self.containers.iter().filter_map(removes_itself).collect();
+        for name in gone {
+            self.make(Change::Removed(name));
+        }
     }
 }
 
-fn set_up_bridge(
-    bridge: LinkName,
-    config: &DaemonConfig,
-    host: &NetnsState,
-    ops: &mut Vec<Op>,
-) -> Result<Network, Refusal> {
-    let link = LinkRef::host(bridge);
-    let existing = host.links.get(&bridge);
-    match existing {
-        Some(state) if state.kind != LinkKind::Bridge => {
-            return Err(refusal::default_network(format_args!(
-                "existing interface {bridge} is not a bridge"
-            )));
+impl Start<'_> {
+    /// What is done before the flags of the default network are looked at: the networks of the
+    /// daemon before are made again, and the default one deleted.
+    fn restore(&mut self) {
+        if self.config.iptables {
+            self.tables.renew();
         }
-        None if bridge != LinkName::DOCKER0 => {
-            return Err(refusal::default_network(format_args!(
-                "bridge device with non default name {bridge} must be created manually"
-            )));
+        let mut stale = std::mem::take(&mut self.store.stale);
+        for network in &stale {
+            self.bring_back(network);
         }
-        Some(_) => {}
-        None => ops.push(Op::AddBridge {
-            link: link.clone(),
-            mac: Some(identity::DOCKER0_MAC),
-        }),
+        if !self.store.is_made && self.config.iptables {
+            self.tables.jump_to_user();
+        }
+        self.store.is_made = true;
+        if let Some(network) = self.store.default.take() {
+            match self.bring_back(&network) {
+                true => self.drop_rules(&network),
+                false => stale.push(network),
+            }
+        }
+        self.store.stale = stale;
     }
-    let had: &[Ipv4Net] = existing.map_or(&[], |state| &state.addresses);
-    let address = bridge_address(config, had, host)?;
-    let mtu = match config.mtu {
-        None | Some(0) => DEFAULT_MTU,
-        Some(mtu) => u32::try_from(mtu)
-            .map_err(|_| refusal::default_network(format_args!("invalid MTU number: {mtu}")))?,
-    };
-    let mut pool = match config.fixed_cidr {
-        Some(range) => LowestFree::within(address, range),
-        None => LowestFree::new(address),
-    };
-    if !pool.reserve(address.addr()) {
-        let why = if address.prefix_len() > 30 {
-            "No available addresses on this pool"
-        } else {
-            "Address already in use"
+
+    fn bring_back(&mut self, network: &Stored) -> bool {
+        let is_back = self.site.restore(network);
+        if is_back && self.config.iptables {
+            self.tables.add(&network.rules);
+            self.filter_bridged(network.rules.icc);
+        }
+        is_back
+    }
+
+    fn drop_rules(&mut self, network: &Stored) {
+        if self.config.iptables {
+            self.tables.remove(&network.rules);
+        }
+    }
+
+    fn network(&mut self, bridge: LinkName) -> Result<Network, Refusal> {
+        let config = self.config;
+        let network = self.site.plan(bridge, config)?;
+        let stored = Stored {
+            rules: firewall::Bridge {
+                link: bridge,
+                subnet: network.subnet,
+                icc: config.icc,
+                masquerade: config.ip_masq,
+            },
+            address: network.address(),
         };
-        let gateway = address.addr();
-        return Err(refusal::default_network(format_args!(
-            "failed to allocate gateway ({gateway}): {why}"
-        )));
+        let has_bridge = |it: &Stored, site: &Site<'_>| site.has(it.rules.link);
+        let stale = self.store.stale.iter();
+        let conflicting = stale
+            .clone()
+            .position(|it| has_bridge(it, &self.site) && it.conflicts_with(&stored));
+        if let Some(place) = conflicting {
+            let network = self.store.stale.remove(place);
+            self.drop_rules(&network);
+        }
+        self.site.set_up(&network)?;
+        if config.iptables {
+            self.tables.add(&stored.rules);
+            self.tables.jump_to_user();
+            self.filter_bridged(config.icc);
+        }
+        self.store.default = Some(stored);
+        Ok(network)
     }
-    if !had.contains(&address) {
-        if let Some(other) = had.first() {
-            ops.push(Op::DeleteAddress {
-                link: link.clone(),
-                address: *other,
+
+    /// `setupBridgeNetFiltering`.
+    fn filter_bridged(&mut self, icc: bool) {
+        if !icc {
+            self.site.ops.push(Op::SetSysctl {
+                netns: Netns::Host,
+                sysctl: Sysctl::BridgeNfCallIptables(true),
             });
         }
-        ops.push(Op::AddAddress {
-            link: link.clone(),
-            address,
-        });
     }
-    ops.push(Op::SetLink {
-        link,
-        change: LinkChange::Up(true),
-    });
-    Ok(Network {
-        id: identity::network_id(),
-        bridge,
-        subnet: address.trunc(),
-        gateway: address.addr(),
-        mtu,
-        pool,
-        link_rules: BTreeSet::new(),
-    })
-}
-
-/// `--bip`, or what the bridge has (by preference the address whose network holds
-/// `--fixed-cidr`), or the first free one of the default pools.
-fn bridge_address(
-    config: &DaemonConfig,
-    had: &[Ipv4Net],
-    host: &NetnsState,
-) -> Result<Ipv4Net, Refusal> {
-    if let Some(bip) = config.bip {
-        return Ok(bip);
-    }
-    let holds_range = |net: &&Ipv4Net| {
-        config
-            .fixed_cidr
-            .is_some_and(|range| net.contains(&range.addr()))
-    };
-    if let Some(net) = had.iter().find(holds_range).or_else(|| had.first()) {
-        return Ok(*net);
-    }
-    let overlaps = |one: &Ipv4Net, other: &Ipv4Net| {
-        one.contains(&other.network()) || other.contains(&one.network())
-    };
-    let in_use = |pool: &Ipv4Net| {
-        host.routes
-            .iter()
-            .any(|route| route.to.prefix_len() > 0 && overlaps(pool, &route.to))
-    };
-    let pool = default_pools()
-        .find(|pool| !in_use(pool))
-        .ok_or_else(refusal::no_free_pool)?;
-    Ok(Ipv4Net::new_assert(
-        Ipv4Addr::from_bits(pool.network().to_bits() + 1),
-        pool.prefix_len(),
-    ))
 }

@@ -1,7 +1,10 @@
-//! The rules that Docker 20.10 writes. Source: libnetwork's `drivers/bridge/setup_ip_tables.go`
-//! and `iptables/iptables.go`, in the order they have in the end.
+//! The rules that Docker 20.10 writes. Source: libnetwork's `drivers/bridge/setup_ip_tables.go`,
+//! `iptables/iptables.go` and `firewall_linux.go`.
 
-use std::net::Ipv4Addr;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::Ipv4Addr,
+};
 
 use ipnet::Ipv4Net;
 
@@ -23,6 +26,7 @@ const OUTPUT: ChainRef = ChainRef::nat(ChainName::Output);
 const POSTROUTING: ChainRef = ChainRef::nat(ChainName::Postrouting);
 
 /// What the rules of a bridge depend on.
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Bridge {
     pub link: LinkName,
     pub subnet: Ipv4Net,
@@ -30,112 +34,200 @@ pub(super) struct Bridge {
     pub masquerade: bool,
 }
 
-/// Docker's own chains, in the order it makes them.
-pub(super) fn new_chains() -> impl Iterator<Item = Op> {
-    [NAT_DOCKER, FILTER_DOCKER, STAGE_1, STAGE_2, USER]
-        .into_iter()
-        .map(|chain| Op::Rules(RuleOp::NewChain(chain)))
+/// The chains that Docker writes to, as it has left them: what a daemon finds of one before it
+/// decides what it adds, and where.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Tables {
+    chains: BTreeMap<ChainRef, Vec<Rule>>,
+    /// The rules of links, which are all that filter's DOCKER holds.
+    pub links: BTreeSet<Rule>,
 }
 
-/// Empties every chain that Docker writes to.
-pub(super) fn flush() -> impl Iterator<Item = Op> {
-    [
-        NAT_DOCKER,
-        FILTER_DOCKER,
-        STAGE_1,
-        STAGE_2,
-        USER,
-        FORWARD,
-        PREROUTING,
-        OUTPUT,
-        POSTROUTING,
-    ]
-    .into_iter()
-    .map(|chain| Op::Rules(RuleOp::Flush(chain)))
-}
+impl Tables {
+    /// Docker's own chains, empty; nothing jumps to nat's (`removeIPChains`, `setupIPChains`).
+    pub fn renew(&mut self) {
+        self.delete(PREROUTING, &to_docker());
+        self.delete(OUTPUT, &local_to_docker());
+        for chain in [NAT_DOCKER, FILTER_DOCKER, STAGE_1, STAGE_2] {
+            self.chains.entry(chain).or_default().clear();
+        }
+        self.links.clear();
+        for chain in [STAGE_1, STAGE_2] {
+            self.append(chain, Rule::new(Target::Return));
+        }
+    }
 
-fn append(rules: Vec<(ChainRef, Rule)>) -> Vec<Op> {
-    rules
-        .into_iter()
-        .map(|(chain, rule)| Op::Rules(RuleOp::Append(chain, rule)))
-        .collect()
-}
+    /// Puts the owner's chain before all others (`arrangeUserFilterRule`).
+    pub fn jump_to_user(&mut self) {
+        self.append(USER, Rule::new(Target::Return));
+        self.raise(FORWARD, Rule::new(Target::Jump(ChainName::DockerUser)));
+    }
 
-fn returns() -> [(ChainRef, Rule); 3] {
-    [STAGE_1, STAGE_2, USER].map(|chain| (chain, Rule::new(Target::Return)))
-}
-
-/// The rules of a daemon and its bridge.
-pub(super) fn rules(bridge: &Bridge) -> Vec<Op> {
-    let inward = Field::In(bridge.link);
-    let outward = Field::Out(bridge.link);
-    let neighbours = if bridge.icc {
-        Target::Accept
-    } else {
-        Target::Drop
-    };
-    let loopback = Ipv4Net::new_assert(Ipv4Addr::new(127, 0, 0, 0), 8);
-    let to_docker = Rule::new(Target::Jump(ChainName::Docker)).when(Field::DestinationIsLocal);
-    let mut rules = vec![
-        (FORWARD, Rule::new(Target::Jump(ChainName::DockerUser))),
-        (
+    /// Adds what a network needs where it is not there (`setupIPTables`, `setINC`).
+    pub fn add(&mut self, bridge: &Bridge) {
+        let rules = Rules::of(bridge);
+        if bridge.masquerade {
+            self.insert(POSTROUTING, rules.masquerade);
+            self.insert(NAT_DOCKER, rules.skip);
+        }
+        if bridge.icc {
+            self.delete(FORWARD, &rules.neighbours_drop);
+            self.insert(FORWARD, rules.neighbours_accept);
+        } else {
+            self.delete(FORWARD, &rules.neighbours_accept);
+            self.append(FORWARD, rules.neighbours_drop);
+        }
+        self.insert(FORWARD, rules.outgoing);
+        self.append(PREROUTING, to_docker());
+        self.append(OUTPUT, local_to_docker());
+        self.insert(FORWARD, rules.published);
+        self.insert(FORWARD, rules.established);
+        self.raise(
             FORWARD,
             Rule::new(Target::Jump(ChainName::DockerIsolationStage1)),
-        ),
-        (
-            FORWARD,
-            Rule::new(Target::Accept)
+        );
+        self.insert(STAGE_1, rules.leaves);
+        self.insert(STAGE_2, rules.enters);
+    }
+
+    /// Takes a network's rules out again; the jumps to Docker's chains stay.
+    pub fn remove(&mut self, bridge: &Bridge) {
+        let rules = Rules::of(bridge);
+        if bridge.masquerade {
+            self.delete(POSTROUTING, &rules.masquerade);
+            self.delete(NAT_DOCKER, &rules.skip);
+        }
+        let neighbours = match bridge.icc {
+            true => &rules.neighbours_accept,
+            false => &rules.neighbours_drop,
+        };
+        for rule in [
+            neighbours,
+            &rules.outgoing,
+            &rules.published,
+            &rules.established,
+        ] {
+            self.delete(FORWARD, rule);
+        }
+        self.delete(STAGE_1, &rules.leaves);
+        self.delete(STAGE_2, &rules.enters);
+    }
+
+    /// What turns `before` into this.
+    pub fn since(&self, before: &Self) -> Vec<Op> {
+        let mut ops = Vec::new();
+        for chain in [NAT_DOCKER, FILTER_DOCKER, STAGE_1, STAGE_2, USER] {
+            if self.chains.contains_key(&chain) && !before.chains.contains_key(&chain) {
+                ops.push(RuleOp::NewChain(chain));
+            }
+        }
+        if self.links.is_empty() && !before.links.is_empty() {
+            ops.push(RuleOp::Flush(FILTER_DOCKER));
+        }
+        for (chain, rules) in &self.chains {
+            let old = before.chains.get(chain).map_or(&[][..], Vec::as_slice);
+            if old == rules {
+                continue;
+            }
+            if !old.is_empty() {
+                ops.push(RuleOp::Flush(*chain));
+            }
+            let append = |rule: &Rule| RuleOp::Append(*chain, rule.clone());
+            ops.extend(rules.iter().map(append));
+        }
+        ops.into_iter().map(Op::Rules).collect()
+    }
+
+    fn rules(&mut self, chain: ChainRef) -> &mut Vec<Rule> {
+        self.chains.entry(chain).or_default()
+    }
+
+    fn insert(&mut self, chain: ChainRef, rule: Rule) {
+        let rules = self.rules(chain);
+        if !rules.contains(&rule) {
+            rules.insert(0, rule);
+        }
+    }
+
+    fn append(&mut self, chain: ChainRef, rule: Rule) {
+        let rules = self.rules(chain);
+        if !rules.contains(&rule) {
+            rules.push(rule);
+        }
+    }
+
+    fn delete(&mut self, chain: ChainRef, rule: &Rule) {
+        self.rules(chain).retain(|other| other != rule);
+    }
+
+    /// `EnsureJumpRule`.
+    fn raise(&mut self, chain: ChainRef, rule: Rule) {
+        self.delete(chain, &rule);
+        self.insert(chain, rule);
+    }
+}
+
+/// The rules of a bridge, by what they are for.
+struct Rules {
+    /// What leaves the bridge's network takes the host's address.
+    masquerade: Rule,
+    /// What comes from containers is not for published ports.
+    skip: Rule,
+    neighbours_accept: Rule,
+    neighbours_drop: Rule,
+    outgoing: Rule,
+    /// To published ports and links.
+    published: Rule,
+    established: Rule,
+    /// Out of this bridge and, by stage 2, not into another.
+    leaves: Rule,
+    /// Into this bridge, out of another.
+    enters: Rule,
+}
+
+impl Rules {
+    fn of(bridge: &Bridge) -> Self {
+        let inward = Field::In(bridge.link);
+        let outward = Field::Out(bridge.link);
+        let neighbours = |target| Rule::new(target).when(inward).when(outward);
+        Self {
+            masquerade: Rule::new(Target::Masquerade)
+                .when(Field::Source(bridge.subnet))
+                .unless(outward),
+            skip: Rule::new(Target::Return).when(inward),
+            neighbours_accept: neighbours(Target::Accept),
+            neighbours_drop: neighbours(Target::Drop),
+            outgoing: Rule::new(Target::Accept).when(inward).unless(outward),
+            published: Rule::new(Target::Jump(ChainName::Docker)).when(outward),
+            established: Rule::new(Target::Accept)
                 .when(outward)
                 .when(Field::Established),
-        ),
-        (
-            FORWARD,
-            Rule::new(Target::Jump(ChainName::Docker)).when(outward),
-        ),
-        (
-            FORWARD,
-            Rule::new(Target::Accept).when(inward).unless(outward),
-        ),
-        (FORWARD, Rule::new(neighbours).when(inward).when(outward)),
-        (
-            STAGE_1,
-            Rule::new(Target::Jump(ChainName::DockerIsolationStage2))
+            leaves: Rule::new(Target::Jump(ChainName::DockerIsolationStage2))
                 .when(inward)
                 .unless(outward),
-        ),
-        (STAGE_2, Rule::new(Target::Drop).when(outward)),
-        (PREROUTING, to_docker.clone()),
-        (OUTPUT, to_docker.unless(Field::Destination(loopback))),
-    ];
-    rules.extend(returns());
-    if bridge.masquerade {
-        let subnet = Field::Source(bridge.subnet);
-        rules.push((
-            POSTROUTING,
-            Rule::new(Target::Masquerade).when(subnet).unless(outward),
-        ));
-        rules.push((NAT_DOCKER, Rule::new(Target::Return).when(inward)));
+            enters: Rule::new(Target::Drop).when(outward),
+        }
     }
-    append(rules)
 }
 
-/// The rules of a daemon with `-b none`: seen on 20.10.24, which leaves the jump to the isolation
-/// chains standing, and above, where a daemon before it had put it.
-pub(super) fn rules_without_bridge(after_another: bool) -> Vec<Op> {
-    let isolation = (
-        FORWARD,
-        Rule::new(Target::Jump(ChainName::DockerIsolationStage1)),
-    );
-    let mut rules: Vec<_> = after_another.then_some(isolation).into_iter().collect();
-    rules.push((FORWARD, Rule::new(Target::Jump(ChainName::DockerUser))));
-    rules.extend(returns());
-    append(rules)
+fn to_docker() -> Rule {
+    Rule::new(Target::Jump(ChainName::Docker)).when(Field::DestinationIsLocal)
 }
 
-/// The pair of rules in filter's DOCKER that lets a parent reach one port of a child and the
-/// child answer (`ChainInfo.Link`).
-pub(super) fn link(bridge: LinkName, parent: Ipv4Addr, child: Ipv4Addr, port: Port) -> [Rule; 2] {
-    let along = |from: Ipv4Addr, to: Ipv4Addr, port_field: Field| {
+fn local_to_docker() -> Rule {
+    let loopback = Ipv4Net::new_assert(Ipv4Addr::new(127, 0, 0, 0), 8);
+    to_docker().unless(Field::Destination(loopback))
+}
+
+/// The rules in filter's DOCKER that let a parent reach the ports of a child and the child answer,
+/// in the order Docker adds them: largest port first (`nat.SortPortMap`, `linkContainers`).
+pub(super) fn link(
+    bridge: LinkName,
+    parent: Ipv4Addr,
+    child: Ipv4Addr,
+    ports: &[Port],
+) -> impl Iterator<Item = Rule> {
+    let along = move |from: Ipv4Addr, to: Ipv4Addr, port: &Port, port_field: Field| {
         Rule::new(Target::Accept)
             .when(Field::In(bridge))
             .when(Field::Out(bridge))
@@ -144,9 +236,13 @@ pub(super) fn link(bridge: LinkName, parent: Ipv4Addr, child: Ipv4Addr, port: Po
             .when(Field::Destination(to.into()))
             .when(port_field)
     };
-    let number = port.number.get();
-    [
-        along(parent, child, Field::DestinationPort(number)),
-        along(child, parent, Field::SourcePort(number)),
-    ]
+    let of_a_number = |one: &Port, other: &Port| one.number == other.number;
+    let largest_first = ports.chunk_by(of_a_number).rev().flatten();
+    largest_first.flat_map(move |port| {
+        let number = port.number.get();
+        [
+            along(parent, child, port, Field::DestinationPort(number)),
+            along(child, parent, port, Field::SourcePort(number)),
+        ]
+    })
 }

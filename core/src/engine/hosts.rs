@@ -1,6 +1,62 @@
 //! `/etc/hosts`. Source: libnetwork 20.10's `etchosts` and `sandbox_dns_unix.go`.
 
-use std::{fmt::Write as _, net::Ipv4Addr};
+use std::{collections::BTreeMap, fmt::Write as _, net::Ipv4Addr};
+
+/// The hosts files there are, by the serial number of the container each was made for. One that
+/// joins another's network has the other's own file.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Files {
+    files: BTreeMap<u64, File>,
+}
+
+#[derive(Clone, Debug, Default)]
+struct File {
+    text: String,
+    /// Running containers that have it from another: they keep it when the other is removed.
+    readers: usize,
+    is_removed: bool,
+}
+
+impl Files {
+    pub fn write(&mut self, owner: u64, text: String) {
+        self.files.entry(owner).or_default().text = text;
+    }
+
+    /// The file's text; nothing where it is gone for those that do not run.
+    pub fn read(&self, owner: u64, by_running: bool) -> &str {
+        match self.files.get(&owner) {
+            Some(file) if by_running || !file.is_removed => &file.text,
+            _ => "",
+        }
+    }
+
+    pub fn join(&mut self, owner: u64) {
+        if let Some(file) = self.files.get_mut(&owner) {
+            file.readers += 1;
+        }
+    }
+
+    pub fn leave(&mut self, owner: u64) {
+        if let Some(file) = self.files.get_mut(&owner) {
+            file.readers = file.readers.saturating_sub(1);
+        }
+        self.clear(owner);
+    }
+
+    pub fn remove(&mut self, owner: u64) {
+        if let Some(file) = self.files.get_mut(&owner) {
+            file.is_removed = true;
+        }
+        self.clear(owner);
+    }
+
+    fn clear(&mut self, owner: u64) {
+        let is_unused = |file: &File| file.is_removed && file.readers == 0;
+        if self.files.get(&owner).is_some_and(is_unused) {
+            self.files.remove(&owner);
+        }
+    }
+}
 
 /// The lines every container's file begins with.
 pub(super) const DEFAULTS: &str = "127.0.0.1\tlocalhost\n\
@@ -20,9 +76,13 @@ pub(super) fn link_line(address: Ipv4Addr, alias: &str, hostname: &str, name: &s
     line
 }
 
-/// The line with which a container finds itself.
+/// The line with which a container finds itself; a hostname with a domain also without it
+/// (`etchosts.Build`).
 pub(super) fn own_line(address: Ipv4Addr, hostname: &str) -> String {
-    format!("{address}\t{hostname}\n")
+    match hostname.split_once('.') {
+        Some((host, _)) => format!("{address}\t{hostname} {host}\n"),
+        None => format!("{address}\t{hostname}\n"),
+    }
 }
 
 /// Gives `alias` another address where it is the first name on its line (`etchosts.Update`).

@@ -2,7 +2,13 @@
 
 use std::fmt;
 
+use ipnet::Ipv4Net;
 use serde::Serialize;
+
+use crate::{
+    MacAddr,
+    name::{LinkName, Name},
+};
 
 /// A refusal, in the words of whoever refuses.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -48,7 +54,7 @@ texts! {
     expose_and_container = "conflicting options: port exposing and the container type network mode";
     join_self = "cannot join own network";
     empty_link = "empty string specified for links";
-    no_free_pool = "failed to start daemon: Error initializing network controller: list bridge addresses failed: could not find an available, non-overlapping IPv4 address pool among the defaults to assign to the network";
+    sethostname = "failed to create shim task: OCI runtime create failed: runc create failed: unable to start container process: error during container init: sethostname: invalid argument: unknown";
 }
 
 pub(super) fn default_network(why: impl fmt::Display) -> Refusal {
@@ -57,6 +63,33 @@ pub(super) fn default_network(why: impl fmt::Display) -> Refusal {
     ))
 }
 
-pub(super) fn no_such_container(name: &str) -> Refusal {
-    Refusal(format!("No such container: {name}"))
+pub(super) fn no_free_pool(pools: impl Iterator<Item = Ipv4Net>) -> Refusal {
+    let pools: Vec<String> = pools.map(|pool| pool.to_string()).collect();
+    Refusal(format!(
+        "failed to start daemon: Error initializing network controller: list bridge addresses failed: PredefinedLocalScopeDefaultNetworks List: [{}]: no available network",
+        pools.join(" ")
+    ))
+}
+
+pub(super) fn no_such_container(word: &str) -> Refusal {
+    match word {
+        "" => Refusal::new("invalid name or ID supplied: \"\""),
+        word => Refusal(format!("No such container: {word}")),
+    }
+}
+
+/// runc's words, with the program that it starts to join the network; that one says when, which
+/// is the beginning of time here.
+pub(super) fn mac_address(veth: LinkName, mac: MacAddr) -> Refusal {
+    Refusal(format!(
+        "failed to create shim task: OCI runtime create failed: runc create failed: unable to start container process: error during container init: error running hook #0: error running hook: exit status 1, stdout: , stderr: time=\"1970-01-01T00:00:00Z\" level=fatal msg=\"failed to add interface {veth} to sandbox: error setting interface \\\"{veth}\\\" MAC to \\\"{mac}\\\": cannot assign requested address\": unknown"
+    ))
+}
+
+/// A link to containers that join each other's networks in a circle. dockerd 20.10 follows it
+/// (`registerLinks`) and never answers; a person gives up.
+pub(super) fn endless_link(name: &Name) -> Refusal {
+    Refusal(format!(
+        "dockerd never answers: the network of {name} leads back to itself"
+    ))
 }

@@ -1,0 +1,112 @@
+//! A container's namespace and its interface on the bridge. Source: libnetwork 20.10's
+//! `drivers/bridge/bridge.go` (`CreateEndpoint`).
+
+use std::{fmt, net::Ipv4Addr, ops::RangeInclusive};
+
+use super::{
+    container::Container,
+    daemon::Network,
+    identity,
+    refusal::{self, Refusal},
+};
+use crate::{
+    errno::Errno,
+    name::{LinkName, LinkRef, Name, Netns},
+    plan::{LinkChange, Op, Route, VethEnd},
+};
+
+/// What a veth can have (`ETH_MIN_MTU`, `ETH_MAX_MTU`).
+const MTUS: RangeInclusive<u32> = 68..=65535;
+/// As the kernel does it (`dev_set_mtu`).
+pub(super) fn check_mtu(name: &Name, network: &Network, address: Ipv4Addr) -> Result<(), Refusal> {
+    if MTUS.contains(&network.mtu) {
+        return Ok(());
+    }
+    let veth = identity::veth_name(address);
+    let why = format_args!("failed to set MTU on host interface {veth}: invalid argument");
+    Err(endpoint_refusal(name, why))
+}
+
+/// As the kernel does it (`is_valid_ether_addr`).
+pub(super) fn check_mac(container: &Container, address: Ipv4Addr) -> Result<(), Refusal> {
+    match container.spec.mac {
+        Some(mac) if mac.is_zero() || mac.is_multicast() => {
+            Err(refusal::mac_address(identity::veth_name(address), mac))
+        }
+        _ => Ok(()),
+    }
+}
+
+pub(super) fn new_sandbox(netns: &Netns) -> [Op; 2] {
+    let lo = LinkRef::new(netns.clone(), LinkName::LOOPBACK);
+    [
+        Op::AddNetns(netns.clone()),
+        Op::SetLink {
+            link: lo,
+            change: LinkChange::Up(true),
+        },
+    ]
+}
+
+/// A namespace with an interface on the bridge.
+pub(super) fn attach(
+    netns: &Netns,
+    container: &Container,
+    network: &Network,
+    address: Ipv4Addr,
+) -> Vec<Op> {
+    let eth0 = LinkRef::new(netns.clone(), LinkName::ETH0);
+    let own_mac = container.spec.mac;
+    let mut ops: Vec<Op> = new_sandbox(netns).into();
+    ops.push(Op::AddVeth {
+        near: VethEnd {
+            link: LinkRef::host(identity::veth_name(address)),
+            mac: identity::veth_mac(address),
+            mtu: Some(network.mtu),
+            master: Some(network.bridge),
+            up: true,
+        },
+        far: VethEnd {
+            link: eth0.clone(),
+            mac: own_mac.unwrap_or_else(|| identity::mac_of(address)),
+            mtu: Some(network.mtu),
+            master: None,
+            up: true,
+        },
+    });
+    ops.push(Op::AddAddress {
+        link: eth0,
+        address: ipnet::Ipv4Net::new_assert(address, network.subnet.prefix_len()),
+    });
+    ops.push(Op::AddRoute {
+        netns: netns.clone(),
+        route: Route {
+            to: ipnet::Ipv4Net::default(),
+            via: Some(network.gateway),
+            link: Some(LinkName::ETH0),
+            source: None,
+            kernel: false,
+        },
+    });
+    ops
+}
+
+pub(super) fn veth_refusal(name: &Name, near: &VethEnd, errno: Errno) -> Refusal {
+    match (near.master, errno) {
+        (Some(bridge), Errno::ENODEV | Errno::ENXIO) => endpoint_refusal(
+            name,
+            format_args!(
+                "adding interface {} to bridge {bridge} failed: could not find bridge {bridge}: \
+                 route ip+net: no such network interface",
+                near.link.name
+            ),
+        ),
+        _ => endpoint_refusal(name, errno.text().to_lowercase()),
+    }
+}
+
+fn endpoint_refusal(name: &Name, why: impl fmt::Display) -> Refusal {
+    Refusal::new(format!(
+        "failed to create endpoint {name} on network bridge: {why}"
+    ))
+}
