@@ -1,6 +1,7 @@
 //! The `netparity` command.
 
 mod fuzz;
+mod record;
 
 use std::{
     io::{self, IsTerminal, Write},
@@ -44,6 +45,9 @@ enum Command {
     /// Plays scenarios, and compares the models.
     #[command(after_help = EXIT_STATUS)]
     Run(RunArgs),
+    /// Writes down what one model does with scenarios, for runs where it is not at hand.
+    #[command(after_help = EXIT_STATUS)]
+    Record(record::RecordArgs),
     /// Reads scenarios, and tells every mistake in them.
     Check {
         /// Scenario files, and folders of them.
@@ -73,6 +77,9 @@ struct RunArgs {
     require: Vec<ModelKind>,
     #[command(flatten)]
     dockerd: DockerdArgs,
+    /// Plays no model but the simulator, and lets recordings stand in for the others.
+    #[arg(long)]
+    recorded: bool,
     /// Text for people, or JSON with every verdict, frame and snapshot.
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
@@ -107,6 +114,7 @@ enum Format {
 pub fn main(access: Access) -> ExitCode {
     ExitCode::from(match Cli::parse().command {
         Command::Run(arguments) => run(&arguments, access),
+        Command::Record(arguments) => record::record(&arguments, access),
         Command::Check { paths } => check(&paths),
         Command::Fuzz(arguments) => fuzz::fuzz(&arguments, access),
     })
@@ -176,11 +184,12 @@ fn run(arguments: &RunArgs, access: Access) -> u8 {
 
     let start = Instant::now();
     // No thread may have been started before this.
-    let machine = Machine::new(&models, &arguments.dockerd.dockerd(access));
-    let processors = || thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
+    let played: &[ModelKind] = if arguments.recorded { &[] } else { &models };
+    let machine = Machine::new(played, &arguments.dockerd.dockerd(access));
     let run = Run {
         scenarios: &scenarios,
         models: &models,
+        recorded: arguments.recorded,
         machine: &machine,
         jobs: arguments.jobs.unwrap_or_else(processors).get(),
         keep: match arguments.format {
@@ -203,11 +212,10 @@ fn run(arguments: &RunArgs, access: Access) -> u8 {
         progress.inc(1);
     });
     progress.finish_and_clear();
-    let lacking = |kind: &&ModelKind| models.contains(kind) && machine.lacks(**kind).is_some();
     summary.missed = required
         .iter()
-        .filter(lacking)
         .map(|kind| kind.as_str().to_owned())
+        .filter(|kind| summary.skipped.contains_key(kind) || summary.recorded.contains_key(kind))
         .collect();
     summary.time = start.elapsed();
     output.write(|out| report.end(out, &summary));
@@ -227,6 +235,11 @@ fn required(flag: &[ModelKind]) -> Result<Vec<ModelKind>, String> {
     }
     required.dedup();
     Ok(required)
+}
+
+/// How many there are.
+fn processors() -> NonZeroUsize {
+    thread::available_parallelism().unwrap_or(NonZeroUsize::MIN)
 }
 
 /// A bar on standard error, where that is a terminal.

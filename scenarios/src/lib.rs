@@ -4,6 +4,7 @@
 //! - [`language`]: their text, read into steps,
 //! - [`diagnostic`]: what is wrong with them, and where,
 //! - [`run`]: playing them on models, in lockstep,
+//! - [`recording`]: what a model did, written down,
 //! - [`view`]: what a network looks like, for people,
 //! - [`report`]: what came of it, as text and as JSON,
 //! - [`fuzz`]: random scenarios, judged and shrunk,
@@ -14,6 +15,7 @@ pub mod diagnostic;
 pub mod fuzz;
 pub mod language;
 pub mod paint;
+pub mod recording;
 pub mod report;
 pub mod run;
 pub mod source;

@@ -200,6 +200,22 @@ fn what_is_missing_or_too_much() {
 }
 
 #[test]
+fn divergences_that_are_none() {
+    snapshot(&told(&[
+        "diverges",
+        "diverges kernel",
+        "diverges kernel:",
+        "diverges kernel: # because",
+        "diverges kernel because",
+        "diverges kernel:because",
+        "diverges kernle: it drops",
+        "diverges all: they drop",
+        "! diverges kernel: it drops",
+        "diverges kernel: it drops\ndiverges kernel: it sends",
+    ]));
+}
+
+#[test]
 fn every_mistake_is_told_and_makes_no_others() {
     let found = mistakes(
         "dockerd --bip=1\ndocker run --nmae x --name web --expose 0 i\nlisten web 80/tcp\nprobe web icmp db\n",

@@ -32,7 +32,7 @@ fn caught(scenario: &Scenario, fault: Fault) -> Option<String> {
         Box::new(Planned::new(Sim::new())),
         Box::new(Planned::new(Sim::with_fault(fault))),
     ];
-    match play(scenario, &mut models, Keep::Shown).end {
+    match play(scenario, &mut models, &[], Keep::Shown).end {
         End::Differs {
             step, difference, ..
         } => {

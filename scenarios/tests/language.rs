@@ -238,6 +238,18 @@ fn a_scenario_that_does_not_begin_with_a_daemon_finds_one_running() {
 }
 
 #[test]
+fn what_diverges_is_about_the_file_and_no_step() {
+    let scenario = read(
+        "# It\ndiverges docker: it can't # yet\ndiverges sim:  for\\\n one\ndockerd --icc=false\n",
+    );
+    assert_eq!(scenario.steps.len(), 1, "no daemon is found running");
+    let told = |model: &str| scenario.divergence(model).map(|it| (it.line, &*it.reason));
+    assert_eq!(told("docker"), Some((2, "it can't")));
+    assert_eq!(told("sim"), Some((3, "for  one")));
+    assert_eq!(told("kernel"), None);
+}
+
+#[test]
 fn names_live_as_long_as_what_has_them() {
     read("docker run --name a i\ndocker rm -f a\ndocker run --name a i");
     read("docker run --rm --name a i\ndocker stop a\ndocker run --name a i");
@@ -366,8 +378,8 @@ proptest! {
         for (place, kind, c) in edits {
             let at = place.index(text.len());
             match kind {
-                0 => drop(text.remove(at)),
-                1 => text.insert(at, c),
+                0 if text.len() > 1 => drop(text.remove(at)),
+                0 | 1 => text.insert(at, c),
                 2 => text[at] = c,
                 _ => text.truncate(at.max(1)),
             }

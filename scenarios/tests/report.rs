@@ -139,9 +139,9 @@ fn record(scenario: &Scenario, puppets: &[Puppet], keep: Keep) -> Record {
     }
     Record {
         models: puppets.iter().map(|it| it.name.to_owned()).collect(),
-        skipped: Vec::new(),
-        played: play(scenario, &mut models, keep),
+        played: play(scenario, &mut models, &[], keep),
         time: Duration::from_millis(12),
+        ..Record::default()
     }
 }
 
@@ -330,6 +330,60 @@ fn models_that_cannot_run() {
         "{partly}\n{wholly}\n{}",
         String::from_utf8(out).unwrap()
     ));
+}
+
+#[test]
+fn what_is_known_to_diverge() {
+    let refusing = pair(|it| it.outcome = Err(Refusal::new("No such device").into()));
+    let mut told = String::new();
+    let mut tell = |lines: &str, puppets: &[Puppet], expected: u8| {
+        let (text, status) = text(lines, puppets);
+        assert_eq!(status, expected, "{text}");
+        told += &format!("{text}\n");
+    };
+    tell("diverges kernel: it has no such device # yet", &refusing, 0);
+    // Whoever stands first.
+    let parting = pair(|it| it.trace = Ok(unanswered()));
+    tell(
+        "diverges sim: it answers\nprobe host arp redis",
+        &parting,
+        0,
+    );
+    // What the others do still counts.
+    let mut three = refusing.to_vec();
+    three.push(Puppet {
+        trace: Ok(unanswered()),
+        ..puppet("docker")
+    });
+    let probe = "diverges kernel: it has no such device\nprobe host arp redis";
+    tell(probe, &three, 1);
+    // From what the scenario says, alone.
+    let alone = "diverges kernel: it drops\nprobe host arp redis => reply";
+    let dropping = Puppet {
+        trace: Ok(unanswered()),
+        ..puppet("kernel")
+    };
+    tell(alone, std::slice::from_ref(&dropping), 0);
+    tell(alone, &[puppet("sim"), dropping], 0);
+    // Where nobody is beside it, there is nobody to agree with.
+    tell(alone, &[puppet("kernel")], 0);
+    tell(alone, &[puppet("sim"), puppet("kernel")], 1);
+    snapshot!(told);
+}
+
+#[test]
+fn json_has_what_is_known_to_diverge() {
+    let scenario = scenario("diverges kernel: it drops\nprobe host arp redis");
+    let mut told = String::new();
+    let dropping = pair(|it| it.trace = Ok(unanswered()));
+    for puppets in [dropping, pair(|_| {})] {
+        let record = record(&scenario, &puppets, Keep::Shown);
+        let (text, _) = written(Json::default(), &scenario, &record);
+        let value: serde_json::Value = serde_json::from_str(&text).unwrap();
+        told += &serde_json::to_string_pretty(&value["scenarios"][0]).unwrap();
+        told += &format!("\n{}\n", value["summary"]);
+    }
+    snapshot!(told);
 }
 
 #[test]

@@ -27,6 +27,6 @@ mod value;
 pub use self::{
     host_tool::CommandLine,
     parser::parse,
-    step::{Action, Expectation, ProbeEnd, Scenario, Step, View},
+    step::{Action, Divergence, Expectation, ProbeEnd, Scenario, Step, View},
 };
 pub(crate) use mistake::Mistake;

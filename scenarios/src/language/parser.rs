@@ -11,7 +11,7 @@ use netparity_core::{
 };
 
 use super::{
-    Action, CommandLine, Expectation, Mistake, ProbeEnd, Scenario, Step, View,
+    Action, CommandLine, Divergence, Expectation, Mistake, ProbeEnd, Scenario, Step, View,
     arguments::Arguments,
     docker, dockerd, host_tool,
     lexer::{self, Lexer, Word},
@@ -21,11 +21,13 @@ use super::{
 };
 use crate::{
     diagnostic::{Diagnostic, Lines},
+    run::ModelKind,
     source::Source,
 };
 
-const COMMANDS: [&str; 14] = [
+const COMMANDS: [&str; 15] = [
     "engine",
+    "diverges",
     "dockerd",
     "docker",
     "brctl",
@@ -51,6 +53,7 @@ pub fn parse(source: &Source) -> Result<Scenario, Vec<Diagnostic>> {
         source: &source.text,
         scope: Scope::default(),
         steps: Vec::new(),
+        divergences: Vec::new(),
         mistakes: Vec::new(),
         veths: 0,
         place: Range::default(),
@@ -62,7 +65,10 @@ pub fn parse(source: &Source) -> Result<Scenario, Vec<Diagnostic>> {
         parser.number += text.matches('\n').count();
     }
     let Parser {
-        steps, mistakes, ..
+        steps,
+        divergences,
+        mistakes,
+        ..
     } = parser;
     if !mistakes.is_empty() {
         let lines = Lines::new(&source.text);
@@ -83,6 +89,7 @@ pub fn parse(source: &Source) -> Result<Scenario, Vec<Diagnostic>> {
         path: source.path.clone(),
         title: title(&source.text),
         steps,
+        divergences,
     })
 }
 
@@ -97,6 +104,7 @@ struct Parser<'a> {
     source: &'a str,
     scope: Scope,
     steps: Vec<Step>,
+    divergences: Vec<Divergence>,
     mistakes: Vec<Mistake>,
     veths: u32,
     /// The line that is being read, and its number.
@@ -146,8 +154,12 @@ impl Parser<'_> {
             };
         };
         let starts_daemon = first.text == "dockerd" || first.text.starts_with(dockerd::OPTIONS);
-        if self.steps.is_empty() && !starts_daemon && first.text != "engine" {
+        let is_about_the_file = ["engine", "diverges"].contains(&first.text.as_str());
+        if self.steps.is_empty() && !starts_daemon && !is_about_the_file {
             self.default_daemon();
+        }
+        if first.text == "diverges" {
+            return self.diverges(&first, ahead, refused);
         }
         if first.text == "expect" {
             return self.expect(ahead, refused);
@@ -274,6 +286,43 @@ impl Parser<'_> {
         arguments.end()
     }
 
+    /// `diverges MODEL: REASON`.
+    fn diverges(
+        &mut self,
+        first: &Word,
+        mut lexer: Lexer<'_>,
+        refused: bool,
+    ) -> Result<(), Mistake> {
+        if refused {
+            return Err(
+                Mistake::in_word(first, "! before diverges").expected("nobody can refuse this")
+            );
+        }
+        const FORM: &str = "expected MODEL: and why, such as docker: it forgets the rule";
+        let missing = |what| Mistake::in_word(first, what).expected(FORM);
+        let word = lexer.word()?.ok_or_else(|| missing("no model"))?;
+        let Some((name, _)) = word.split_once(':').filter(|it| it.1.text.is_empty()) else {
+            return Err(Mistake::in_word(&word, "no colon behind the model").expected(FORM));
+        };
+        let known = ModelKind::ALL.iter().copied();
+        let model = known
+            .clone()
+            .find(|kind| kind.as_str() == name.text)
+            .ok_or_else(|| Mistake::unknown(&name, "model", known.map(ModelKind::as_str)))?;
+        let reason = lexer.rest().ok_or_else(|| missing("no reason"))?;
+        if self.divergences.iter().any(|it| it.model == model) {
+            let what = format!("{} diverges already", name.text);
+            return Err(Mistake::in_word(&name, what).expected("one line has all the reasons"));
+        }
+        self.divergences.push(Divergence {
+            line: self.number,
+            text: self.text(),
+            model,
+            reason: reason.text,
+        });
+        Ok(())
+    }
+
     fn expect(&mut self, mut lexer: Lexer<'_>, refused: bool) -> Result<(), Mistake> {
         let mut words = Vec::new();
         while words.len() < 2
@@ -371,11 +420,15 @@ impl Parser<'_> {
     }
 
     fn push(&mut self, action: Action) {
+        self.push_text(self.text(), action);
+    }
+
+    /// The line that is being read, less its comment.
+    fn text(&self) -> String {
         let line = self.source.get(self.place.clone()).unwrap_or_default();
-        let text = Lexer::new(line, 0..line.len())
+        Lexer::new(line, 0..line.len())
             .rest()
-            .map_or_else(String::new, |word| word.text);
-        self.push_text(text, action);
+            .map_or_else(String::new, |word| word.text)
     }
 
     fn push_text(&mut self, text: String, action: Action) {

@@ -3,6 +3,7 @@
 use netparity_core::{name::Name, probe::Probe, verdict::Verdict};
 
 use super::CommandLine;
+use crate::run::ModelKind;
 
 /// A scenario file, read.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -13,6 +14,21 @@ pub struct Scenario {
     pub title: String,
     /// What to do, in order.
     pub steps: Vec<Step>,
+    /// The models that are known to do it otherwise.
+    pub divergences: Vec<Divergence>,
+}
+
+/// A model that is known to diverge from the others, or from what the scenario says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Divergence {
+    /// The line that says so, from 1.
+    pub line: usize,
+    /// That line, less its comment.
+    pub text: String,
+    /// The model.
+    pub model: ModelKind,
+    /// Why it does.
+    pub reason: String,
 }
 
 impl Scenario {
@@ -20,6 +36,13 @@ impl Scenario {
     pub fn name(&self) -> &str {
         let file = self.path.rsplit('/').next().unwrap_or(&self.path);
         file.strip_suffix(".scenario").unwrap_or(file)
+    }
+
+    /// What is known of this model's divergence.
+    pub fn divergence(&self, model: &str) -> Option<&Divergence> {
+        self.divergences
+            .iter()
+            .find(|it| it.model.as_str() == model)
     }
 }
 
@@ -60,6 +83,13 @@ pub enum Action {
         /// What.
         view: View,
     },
+}
+
+impl Action {
+    /// Whether it does something to the network, and does not only look at it.
+    pub const fn acts(&self) -> bool {
+        matches!(self, Self::Command { .. } | Self::Probe { .. })
+    }
 }
 
 /// What has to become of a probe.

@@ -16,7 +16,7 @@ use serde::Serialize;
 use super::{Report, Status, Summary};
 use crate::{
     language::Scenario,
-    run::{End, Record, Seen, StepRecord},
+    run::{End, Failure, How, Parting, Record, Seen, StandIn, StepRecord},
 };
 
 /// The version of the report's form. It changes where a program that reads it would have to.
@@ -60,8 +60,12 @@ struct JsonScenario<'a> {
     status: Status,
     seconds: f64,
     models: &'a [String],
+    #[serde(skip_serializing_if = "<[StandIn]>::is_empty")]
+    recorded: &'a [StandIn],
     skipped: Vec<JsonSkipped<'a>>,
     steps: Vec<JsonStep<'a>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    diverges: Vec<JsonParting<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     end: Option<JsonEnd<'a>>,
 }
@@ -108,6 +112,14 @@ struct JsonFrame<'a> {
 }
 
 #[derive(Serialize)]
+struct JsonParting<'a> {
+    model: &'a str,
+    reason: &'a str,
+    #[serde(flatten)]
+    end: Option<JsonEnd<'a>>,
+}
+
+#[derive(Serialize)]
 struct JsonEnd<'a> {
     line: usize,
     text: &'a str,
@@ -119,16 +131,24 @@ struct JsonEnd<'a> {
 #[serde(rename_all = "lowercase")]
 enum JsonWhy<'a> {
     Difference {
-        models: [&'a str; 2],
+        models: [String; 2],
         #[serde(flatten)]
         difference: &'a Difference,
     },
     Failure {
         expected: &'a str,
-        instead: BTreeMap<&'a str, &'a str>,
+        instead: BTreeMap<String, &'a str>,
+    },
+    Agrees {
+        model: String,
+    },
+    Recording {
+        model: &'a str,
+        path: &'a str,
+        why: &'a str,
     },
     Broken {
-        model: &'a str,
+        model: String,
         why: &'a str,
     },
 }
@@ -139,6 +159,8 @@ struct JsonSummary<'a> {
     #[serde(flatten)]
     counts: BTreeMap<&'static str, usize>,
     skipped: Vec<JsonSkipped<'a>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    recorded: Vec<JsonSkipped<'a>>,
     seconds: f64,
     exit_status: u8,
 }
@@ -150,6 +172,7 @@ fn of_scenario<'a>(scenario: &'a Scenario, record: &'a Record) -> JsonScenario<'
         status: Status::of(record),
         seconds: record.time.as_secs_f64(),
         models: &record.models,
+        recorded: &record.recorded,
         skipped: skipped(record.skipped.iter().map(|(model, why)| (model, why))),
         steps: record
             .played
@@ -157,8 +180,18 @@ fn of_scenario<'a>(scenario: &'a Scenario, record: &'a Record) -> JsonScenario<'
             .iter()
             .filter_map(|step| of_step(scenario, record, step))
             .collect(),
+        diverges: record
+            .played
+            .partings
+            .iter()
+            .map(|it| of_parting(scenario, record, it))
+            .collect(),
         end: of_end(scenario, record),
     }
+}
+
+fn absent(models: &BTreeMap<String, (usize, String)>) -> Vec<JsonSkipped<'_>> {
+    skipped(models.iter().map(|(model, (_, why))| (model, why)))
 }
 
 fn skipped<'a>(items: impl Iterator<Item = (&'a String, &'a String)>) -> Vec<JsonSkipped<'a>> {
@@ -223,33 +256,61 @@ fn of_trace(trace: &Trace) -> JsonTrace<'_> {
     }
 }
 
+fn of_parting<'a>(
+    scenario: &'a Scenario,
+    record: &'a Record,
+    parting: &'a Parting,
+) -> JsonParting<'a> {
+    let model = record.model(parting.model);
+    let why = match &parting.how {
+        How::Differs(from, difference) => of_difference(record, [*from, parting.model], difference),
+        How::Failed(failure) => of_failure(record, failure),
+    };
+    JsonParting {
+        model,
+        reason: reason(scenario, model),
+        end: at_step(scenario, parting.step, why),
+    }
+}
+
+fn reason<'a>(scenario: &'a Scenario, model: &str) -> &'a str {
+    scenario.divergence(model).map_or("", |it| &it.reason)
+}
+
 fn of_end<'a>(scenario: &'a Scenario, record: &'a Record) -> Option<JsonEnd<'a>> {
-    let name = |model: usize| record.models.get(model).map_or("?", String::as_str);
     let (step, why) = match &record.played.end {
         End::Passed | End::Skipped => return None,
         End::Differs {
             step,
             models,
             difference,
-        } => {
-            let models = models.map(name);
-            (*step, JsonWhy::Difference { models, difference })
+        } => (*step, of_difference(record, *models, difference)),
+        End::Failed { step, failure } => (*step, of_failure(record, failure)),
+        End::Agrees { model } => {
+            let divergence = scenario.divergence(record.model(*model))?;
+            return Some(JsonEnd {
+                line: divergence.line,
+                text: &divergence.text,
+                why: JsonWhy::Agrees {
+                    model: record.name(*model),
+                },
+            });
         }
-        End::Failed { step, failure } => {
-            let instead = failure.instead.iter();
-            let why = JsonWhy::Failure {
-                expected: &failure.expected,
-                instead: instead
-                    .map(|it| (name(it.model), it.had.as_str()))
-                    .collect(),
-            };
-            (*step, why)
-        }
+        End::Unusable {
+            step,
+            model,
+            path,
+            why,
+        } => (*step, JsonWhy::Recording { model, path, why }),
         End::Broken { step, model, why } => {
-            let model = name(*model);
+            let model = record.name(*model);
             (*step, JsonWhy::Broken { model, why })
         }
     };
+    at_step(scenario, step, why)
+}
+
+fn at_step<'a>(scenario: &'a Scenario, step: usize, why: JsonWhy<'a>) -> Option<JsonEnd<'a>> {
     let step = scenario.steps.get(step)?;
     Some(JsonEnd {
         line: step.line,
@@ -258,18 +319,33 @@ fn of_end<'a>(scenario: &'a Scenario, record: &'a Record) -> Option<JsonEnd<'a>>
     })
 }
 
+fn of_difference<'a>(
+    record: &Record,
+    models: [usize; 2],
+    difference: &'a Difference,
+) -> JsonWhy<'a> {
+    let models = models.map(|model| record.name(model));
+    JsonWhy::Difference { models, difference }
+}
+
+fn of_failure<'a>(record: &Record, failure: &'a Failure) -> JsonWhy<'a> {
+    let instead = failure.instead.iter();
+    JsonWhy::Failure {
+        expected: &failure.expected,
+        instead: instead
+            .map(|it| (record.name(it.model), it.had.as_str()))
+            .collect(),
+    }
+}
+
 fn of_summary(summary: &Summary) -> JsonSummary<'_> {
-    let all = [
-        Status::Pass,
-        Status::Differ,
-        Status::Fail,
-        Status::Broken,
-        Status::Skip,
-    ];
     JsonSummary {
         scenarios: summary.total(),
-        counts: all.map(|it| (it.as_str(), summary.count(it))).into(),
-        skipped: skipped(summary.skipped.iter().map(|(model, (_, why))| (model, why))),
+        counts: Status::ALL
+            .map(|it| (it.as_str(), summary.count(it)))
+            .into(),
+        skipped: absent(&summary.skipped),
+        recorded: absent(&summary.recorded),
         seconds: summary.time.as_secs_f64(),
         exit_status: summary.exit_status(),
     }

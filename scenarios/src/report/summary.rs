@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use serde::Serialize;
 
-use crate::run::{End, Record};
+use crate::run::{End, Record, StandIn};
 
 /// What came of a scenario.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -12,9 +12,12 @@ use crate::run::{End, Record};
 pub enum Status {
     /// All as expected, and the same on all models.
     Pass,
+    /// As expected, but for models that went another way, as they are known to.
+    Diverges,
     /// Two models parted.
     Differ,
-    /// A model did not do what the scenario says.
+    /// A model did not do what the scenario says, or did though it is known not to; or a recording
+    /// is of no use.
     Fail,
     /// A model failed itself.
     Broken,
@@ -23,13 +26,24 @@ pub enum Status {
 }
 
 impl Status {
+    /// Every status.
+    pub const ALL: [Self; 6] = [
+        Self::Pass,
+        Self::Diverges,
+        Self::Differ,
+        Self::Fail,
+        Self::Broken,
+        Self::Skip,
+    ];
+
     /// What came of this one.
-    pub const fn of(record: &Record) -> Self {
+    pub fn of(record: &Record) -> Self {
         match record.played.end {
-            End::Passed => Self::Pass,
+            End::Passed if record.played.partings.is_empty() => Self::Pass,
+            End::Passed => Self::Diverges,
             End::Skipped => Self::Skip,
             End::Differs { .. } => Self::Differ,
-            End::Failed { .. } => Self::Fail,
+            End::Failed { .. } | End::Agrees { .. } | End::Unusable { .. } => Self::Fail,
             End::Broken { .. } => Self::Broken,
         }
     }
@@ -38,6 +52,7 @@ impl Status {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Pass => "pass",
+            Self::Diverges => "diverges",
             Self::Differ => "differ",
             Self::Fail => "fail",
             Self::Broken => "broken",
@@ -53,6 +68,8 @@ pub struct Summary {
     pub counts: BTreeMap<Status, usize>,
     /// Models that could not run: how many scenarios went without, and why.
     pub skipped: BTreeMap<String, (usize, String)>,
+    /// Models that could not run where recordings stood in: for how many scenarios, and why.
+    pub recorded: BTreeMap<String, (usize, String)>,
     /// Models that could not run though they had to.
     pub missed: Vec<String>,
     /// How long it all took.
@@ -75,6 +92,12 @@ impl Summary {
         for (model, why) in &record.skipped {
             let entry = self.skipped.entry(model.clone());
             entry.or_insert_with(|| (0, why.clone())).0 += 1;
+        }
+        for StandIn { model, why } in &record.recorded {
+            if let Some(why) = why {
+                let entry = self.recorded.entry(model.clone());
+                entry.or_insert_with(|| (0, why.clone())).0 += 1;
+            }
         }
     }
 

@@ -9,7 +9,7 @@ use super::{Report, Status, Summary, difference};
 use crate::{
     language::Scenario,
     paint::Paint,
-    run::{End, Failure, Record, Seen},
+    run::{End, Failure, How, Parting, Record, Seen},
 };
 
 /// The report for people.
@@ -34,10 +34,10 @@ impl Text {
     }
 
     fn status(&self, status: Status) -> String {
-        let word = format!("{:<6}", status.as_str());
+        let word = format!("{:<8}", status.as_str());
         match status {
             Status::Pass => self.paint.green(&word),
-            Status::Skip => self.paint.yellow(&word),
+            Status::Diverges | Status::Skip => self.paint.yellow(&word),
             _ => self.paint.red(&word),
         }
     }
@@ -54,7 +54,7 @@ impl Report for Text {
         scenario: &Scenario,
         record: &Record,
     ) -> io::Result<()> {
-        let mut models = record.models.join(", ");
+        let mut models = record.names().join(", ");
         let skipped: Vec<_> = record.skipped.iter().map(|(model, _)| &**model).collect();
         if !skipped.is_empty() {
             let gap = if models.is_empty() { "" } else { " " };
@@ -78,16 +78,20 @@ impl Report for Text {
     }
 
     fn end(&mut self, out: &mut dyn Write, summary: &Summary) -> io::Result<()> {
-        let mut parts = Vec::new();
+        let diverging = summary.count(Status::Diverges);
+        let passed = summary.count(Status::Pass) + diverging;
+        let mut parts = vec![format!("{passed} passed")];
+        if diverging > 0 {
+            parts.push(format!("{diverging} of them by diverging as known"));
+        }
         for (status, word) in [
-            (Status::Pass, "passed"),
             (Status::Differ, "differ"),
             (Status::Fail, "failed"),
             (Status::Broken, "broken"),
             (Status::Skip, "skipped"),
         ] {
             let count = summary.count(status);
-            if count > 0 || status == Status::Pass {
+            if count > 0 {
                 parts.push(format!("{count} {word}"));
             }
         }
@@ -99,14 +103,19 @@ impl Report for Text {
             duration(summary.time)
         );
         writeln!(out, "{}", self.paint.bold(&line))?;
-        for (model, (count, why)) in &summary.skipped {
-            let whether = match summary.missed.contains(model) {
-                true => self
-                    .paint
-                    .red(&format!("{model} is required and was skipped")),
-                false => self.paint.yellow(&format!("{model} was skipped")),
-            };
-            writeln!(out, "{whether} ({count} of {total}): {why}")?;
+        for (absent, what) in [
+            (&summary.recorded, "not run but recorded"),
+            (&summary.skipped, "skipped"),
+        ] {
+            for (model, (count, why)) in absent {
+                let whether = match summary.missed.contains(model) {
+                    true => self
+                        .paint
+                        .red(&format!("{model} is required and was {what}")),
+                    false => self.paint.yellow(&format!("{model} was {what}")),
+                };
+                writeln!(out, "{whether} ({count} of {total}): {why}")?;
+            }
         }
         Ok(())
     }
@@ -161,26 +170,27 @@ fn grouped<T: PartialEq>(
 ) -> Vec<(String, T)> {
     let mut groups: Vec<(String, T)> = Vec::new();
     for (model, item) in items {
-        let name = record.models.get(model).map_or("?", String::as_str);
+        let name = record.name(model);
         match groups.iter_mut().find(|(_, other)| *other == item) {
             Some((names, _)) => *names += &format!(", {name}"),
-            None => groups.push((name.to_owned(), item)),
+            None => groups.push((name, item)),
         }
     }
     groups
 }
 
 fn details(scenario: &Scenario, record: &Record) -> Vec<String> {
-    let name = |model: usize| record.models.get(model).map_or("?", String::as_str);
     match &record.played.end {
-        End::Passed | End::Skipped => Vec::new(),
+        End::Passed => known(scenario, record),
+        End::Skipped => Vec::new(),
         End::Differs {
             step,
             models,
             difference,
         } => {
+            let [left, right] = models.map(|model| record.name(model));
             let mut lines = vec![place(scenario, *step)];
-            lines.extend(difference::lines(difference, models.map(name)));
+            lines.extend(difference::lines(difference, [&left, &right]));
             lines
         }
         End::Failed { step, failure } => {
@@ -188,13 +198,58 @@ fn details(scenario: &Scenario, record: &Record) -> Vec<String> {
             lines.extend(failed(record, failure));
             lines
         }
+        End::Agrees { model } => {
+            let mut lines = Vec::new();
+            if let Some(known) = scenario.divergence(record.model(*model)) {
+                lines.push(format!("{}:{}: {}", scenario.path, known.line, known.text));
+            }
+            let name = record.name(*model);
+            lines.push(format!("{name} no longer diverges: take the line out"));
+            lines
+        }
+        End::Unusable {
+            step,
+            model,
+            path,
+            why,
+        } => vec![
+            place(scenario, *step),
+            format!("the recording of {model} is of no use: {path}: {why}"),
+        ],
         End::Broken { step, model, why } => {
             vec![
                 place(scenario, *step),
-                format!("{} failed itself: {why}", name(*model)),
+                format!("{} failed itself: {why}", record.name(*model)),
             ]
         }
     }
+}
+
+/// How models went another way, as they are known to.
+fn known(scenario: &Scenario, record: &Record) -> Vec<String> {
+    let line = |parting: &Parting| {
+        let reason = scenario
+            .divergence(record.model(parting.model))
+            .map(|it| &*it.reason);
+        let what = match &parting.how {
+            How::Differs(from, difference) => {
+                let [left, right] = [*from, parting.model].map(|model| record.name(model));
+                format!("{left} | {right}: {difference}")
+            }
+            How::Failed(failure) => {
+                let had = failure.instead.iter().map(|it| it.had.as_str());
+                let had = had.collect::<Vec<_>>().join(", ");
+                format!("expected {}, had {had}", failure.expected)
+            }
+        };
+        let name = record.name(parting.model);
+        [
+            format!("{name} diverges: {}", reason.unwrap_or_default()),
+            format!("  {}", place(scenario, parting.step)),
+            format!("  {what}"),
+        ]
+    };
+    record.played.partings.iter().flat_map(line).collect()
 }
 
 fn failed(record: &Record, failure: &Failure) -> Vec<String> {

@@ -1,9 +1,8 @@
 //! Whether what a model showed is what the scenario says.
 
 use netparity_core::{
-    model::{ModelError, Outcome},
-    parity,
-    trace::Trace,
+    model::ModelError,
+    parity::{self, Observation},
 };
 
 use crate::{
@@ -14,32 +13,27 @@ use crate::{
 /// What a command should have come to, and what it came to instead, if anything.
 pub(super) fn command(
     refusal: Option<&str>,
-    result: &Result<Outcome, ModelError>,
+    observation: &Observation,
 ) -> Option<(String, String)> {
-    match (refusal, result) {
-        (None, Ok(_)) => None,
-        (None, Err(error)) => Some(("that it is done".into(), error.to_string())),
-        (Some(words), Ok(_)) => Some((refused_with(words), "it was done".into())),
-        (Some(words), Err(error)) => refused(words, error),
+    match (refusal, observation) {
+        (None, Observation::Failed(error)) => Some(("that it is done".into(), error.to_string())),
+        (None, _) => None,
+        (Some(words), Observation::Failed(error)) => refused(words, error),
+        (Some(words), _) => Some((refused_with(words), "it was done".into())),
     }
 }
 
 /// The same for a probe.
-pub(super) fn probe(
-    end: &ProbeEnd,
-    result: &Result<Trace, ModelError>,
-) -> Option<(String, String)> {
-    match (end, result) {
-        (ProbeEnd::Refusal(words), Err(error)) => refused(words, error),
-        (ProbeEnd::Refusal(words), Ok(trace)) => {
-            Some((refused_with(words), trace.verdict.to_string()))
+pub(super) fn probe(end: &ProbeEnd, observation: &Observation) -> Option<(String, String)> {
+    match (end, observation) {
+        (ProbeEnd::Refusal(words), Observation::Failed(error)) => refused(words, error),
+        (ProbeEnd::Refusal(words), other) => Some((refused_with(words), other.to_string())),
+        (ProbeEnd::Any, Observation::Failed(error)) => {
+            Some(("that it is sent".into(), error.to_string()))
         }
-        (ProbeEnd::Any, Err(error)) => Some(("that it is sent".into(), error.to_string())),
-        (ProbeEnd::Verdict(verdict), Err(error)) => Some((verdict.to_string(), error.to_string())),
-        (ProbeEnd::Any, Ok(_)) => None,
-        (ProbeEnd::Verdict(verdict), Ok(trace)) => {
-            (*verdict != trace.verdict).then(|| (verdict.to_string(), trace.verdict.to_string()))
-        }
+        (ProbeEnd::Any, _) => None,
+        (ProbeEnd::Verdict(verdict), Observation::Sent(trace)) if *verdict == trace.verdict => None,
+        (ProbeEnd::Verdict(verdict), other) => Some((verdict.to_string(), other.to_string())),
     }
 }
 
@@ -85,7 +79,10 @@ fn refused(words: &str, error: &ModelError) -> Option<(String, String)> {
 }
 
 /// What stands beside a probe's verdict: where it was dropped, and its frames.
-pub(super) fn about(trace: &Trace) -> Vec<String> {
+pub(super) fn about(observation: &Observation) -> Vec<String> {
+    let Observation::Sent(trace) = observation else {
+        return Vec::new();
+    };
     let drops = trace.drops.iter().map(|drop| format!("dropped by {drop}"));
-    drops.chain(parity::decoded(trace)).collect()
+    drops.chain(trace.decoded()).collect()
 }

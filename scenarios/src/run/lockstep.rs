@@ -4,19 +4,23 @@ use std::borrow::Cow;
 
 use netparity_core::{
     model::{ModelError, NetworkModel, Outcome},
-    parity::{self, Difference},
+    name::Name,
+    parity::{Difference, Facts, Observation},
     probe::Probe,
     snapshot::Snapshot,
     trace::Trace,
 };
 
 use super::{
+    company::Company,
     judge,
-    record::{End, Failure, Instead, Played, Seen, StepRecord},
+    record::{End, Failure, Played, Seen, StepRecord},
+    replay::Replay,
 };
 use crate::{
-    language::{Action, CommandLine, Scenario},
-    view,
+    language::{Action, CommandLine, Scenario, View},
+    recording::Recording,
+    view::{self, Absent},
 };
 
 /// How much of what was seen is kept.
@@ -31,23 +35,24 @@ pub enum Keep {
 type Model = Box<dyn NetworkModel>;
 
 /// Plays a scenario until its end, or until the models part, one of them does not do what the
-/// scenario says, or fails.
-pub fn play(scenario: &Scenario, models: &mut [Model], keep: Keep) -> Played {
-    let mut lockstep = Lockstep {
-        models,
-        looks: Vec::new(),
-        changes: 0,
-    };
+/// scenario says, or fails. The recordings, which have to be of this scenario, are compared as if
+/// they were models behind the last.
+pub fn play(
+    scenario: &Scenario,
+    models: &mut [Model],
+    recordings: &[Recording],
+    keep: Keep,
+) -> Played {
+    let mut lockstep = Lockstep::new(scenario, models, recordings);
     let mut played = Played::default();
     for (step, line) in scenario.steps.iter().enumerate() {
         played.reached = step + 1;
         let mut seen = Vec::new();
-        let end = lockstep.step(&line.action, &mut seen);
+        let end = lockstep.step(step, &line.action, &mut seen);
         let shows = matches!(line.action, Action::Show { .. });
         if keep == Keep::Everything || shows {
-            let changes = matches!(line.action, Action::Command { .. } | Action::Probe { .. });
-            let snapshots = match changes && lockstep.changes == 0 && keep == Keep::Everything {
-                true => lockstep.looks.clone(),
+            let snapshots = match keep == Keep::Everything && line.action.acts() {
+                true => lockstep.fresh_looks().to_vec(),
                 false => Vec::new(),
             };
             played.steps.push(StepRecord {
@@ -65,18 +70,24 @@ pub fn play(scenario: &Scenario, models: &mut [Model], keep: Keep) -> Played {
             break;
         }
     }
+    if played.end == End::Passed
+        && let Some(model) = lockstep.company.convert()
+    {
+        played.end = End::Agrees { model };
+    }
+    played.partings = lockstep.company.partings;
     played
 }
 
 /// Why a scenario does not go on.
-enum Halt {
+pub(super) enum Halt {
     Differs([usize; 2], Difference),
     Failed(Failure),
     Broken(usize, String),
 }
 
 impl Halt {
-    fn at(self, step: usize) -> End {
+    pub fn at(self, step: usize) -> End {
         match self {
             Self::Differs(models, difference) => End::Differs {
                 step,
@@ -92,8 +103,12 @@ impl Halt {
     }
 }
 
-struct Lockstep<'a> {
+pub(super) struct Lockstep<'a> {
     models: &'a mut [Model],
+    replays: Vec<Replay<'a>>,
+    company: Company,
+    /// The step that is being played.
+    step: usize,
     /// What the models looked like when they were last looked at.
     looks: Vec<Snapshot>,
     /// Commands and probes since then.
@@ -107,32 +122,55 @@ const SMALL: usize = 32;
 /// How often a network is looked at while it grows by its own size.
 const LOOKS_PER_SIZE: usize = 8;
 
-impl Lockstep<'_> {
-    fn step(&mut self, action: &Action, seen: &mut Vec<Seen>) -> Result<(), Halt> {
+impl<'a> Lockstep<'a> {
+    pub fn new(scenario: &Scenario, models: &'a mut [Model], recordings: &'a [Recording]) -> Self {
+        let replays: Vec<_> = recordings.iter().map(Replay::new).collect();
+        let names = models.iter().map(|it| it.name());
+        let names = names.chain(replays.iter().map(|it| it.model));
+        let company = Company::new(names.map(|name| scenario.divergence(name).is_some()));
+        Self {
+            models,
+            replays,
+            company,
+            step: 0,
+            looks: Vec::new(),
+            changes: 0,
+        }
+    }
+
+    /// Plays a step, and compares and judges what comes of it.
+    pub fn step(&mut self, step: usize, action: &Action, seen: &mut Vec<Seen>) -> Result<(), Halt> {
+        self.step = step;
+        if action.acts() {
+            self.replays.iter_mut().for_each(Replay::advance);
+        }
         match action {
             Action::Command { command, refusal } => {
                 let results = self.apply(command)?;
-                seen.extend(results.iter().cloned().map(Seen::Command));
-                self.compare(&results, parity::outcomes)?;
-                self.look_if_cheap()?;
-                let bare = |_: &Result<Outcome, ModelError>| Vec::new();
-                check(&results, |it| judge::command(refusal.as_deref(), it), bare)
+                let observations = self.observe(&results, Observation::of_command);
+                seen.extend(results.into_iter().map(Seen::Command));
+                self.compare(&observations)?;
+                let judge = |it: &Cow<'_, _>| judge::command(refusal.as_deref(), it);
+                self.company
+                    .judge(step, &observations, judge, |_| Vec::new())
             }
             Action::Probe { probe, end } => {
                 let results = self.probe(probe)?;
-                seen.extend(results.iter().cloned().map(Seen::Probe));
-                self.compare(&results, traces)?;
-                self.look_if_cheap()?;
-                let about =
-                    |it: &Result<Trace, _>| it.as_ref().map_or_else(|_| Vec::new(), judge::about);
-                check(&results, |it| judge::probe(end, it), about)
+                let observations = self.observe(&results, Observation::of_probe);
+                seen.extend(results.into_iter().map(Seen::Probe));
+                self.compare(&observations)?;
+                let judge = |it: &Cow<'_, _>| judge::probe(end, it);
+                self.company
+                    .judge(step, &observations, judge, |it| judge::about(it))
             }
             Action::Expect(expectation) => {
                 self.look()?;
                 let views = self.views(&expectation.name, expectation.view);
                 seen.extend(views.iter().cloned().map(Seen::View));
+                let views: Vec<_> = views.into_iter().map(Some).collect();
+                let judge = |it: &Result<_, _>| judge::view(expectation, it);
                 let lines = |it: &Result<Vec<String>, _>| it.clone().unwrap_or_default();
-                check(&views, |it| judge::view(expectation, it), lines)
+                self.company.judge(step, &views, judge, lines)
             }
             Action::Show { name, view } => {
                 self.look()?;
@@ -171,7 +209,22 @@ impl Lockstep<'_> {
         }
     }
 
-    fn look_if_cheap(&mut self) -> Result<(), Halt> {
+    /// What the models have shown, and what the recordings have.
+    fn observe<T>(
+        &self,
+        results: &[T],
+        observation: impl Fn(&T) -> Observation,
+    ) -> Vec<Option<Cow<'a, Observation>>> {
+        let live = results.iter().map(|it| Some(Cow::Owned(observation(it))));
+        let recorded = self.replays.iter();
+        live.chain(recorded.map(|it| it.observation().map(Cow::Borrowed)))
+            .collect()
+    }
+
+    /// Compares what came of a step, and what the networks look like after it.
+    fn compare(&mut self, observations: &[Option<Cow<'_, Observation>>]) -> Result<(), Halt> {
+        let differ = |one: &Cow<'_, Observation>, other: &Cow<'_, _>| one.difference(other);
+        self.company.compare(self.step, observations, differ)?;
         let size = self.looks.first().map_or(0, |look| look.netns.len());
         match size <= SMALL || self.changes >= size / LOOKS_PER_SIZE {
             true => self.look(),
@@ -180,7 +233,7 @@ impl Lockstep<'_> {
     }
 
     /// Looks at the models, where something may have changed, and compares.
-    fn look(&mut self) -> Result<(), Halt> {
+    pub fn look(&mut self) -> Result<(), Halt> {
         if self.changes == 0 && self.looks.len() == self.models.len() {
             return Ok(());
         }
@@ -191,33 +244,29 @@ impl Lockstep<'_> {
         }
         self.looks = plain;
         self.changes = 0;
-        self.compare(&self.looks, parity::snapshots)
+        if !self.company.compares() {
+            return Ok(());
+        }
+        let live = self.looks.iter();
+        let live = live.map(|look| Some(Cow::Owned(Facts::of(look))));
+        let recorded = self.replays.iter();
+        let recorded = recorded.map(|replay| replay.facts().map(Cow::Borrowed));
+        let facts: Vec<_> = live.chain(recorded).collect();
+        let differ = |one: &Cow<'_, Facts>, other: &Cow<'_, _>| one.difference(other);
+        self.company.compare(self.step, &facts, differ)
     }
 
-    fn views(
-        &self,
-        name: &netparity_core::name::Name,
-        view: crate::language::View,
-    ) -> Vec<Result<Vec<String>, view::Absent>> {
+    /// What the models look like, where they were looked at since the last command or probe.
+    pub fn fresh_looks(&self) -> &[Snapshot] {
+        match self.changes {
+            0 => &self.looks,
+            _ => &[],
+        }
+    }
+
+    fn views(&self, name: &Name, view: View) -> Vec<Result<Vec<String>, Absent>> {
         let lines = |look| view::lines(look, name, view);
         self.looks.iter().map(lines).collect()
-    }
-
-    /// Compares the first model with each of the others.
-    fn compare<T>(
-        &self,
-        results: &[T],
-        differ: impl Fn(&T, &T) -> Option<Difference>,
-    ) -> Result<(), Halt> {
-        let Some((first, others)) = results.split_first() else {
-            return Ok(());
-        };
-        for (at, other) in others.iter().enumerate() {
-            if let Some(difference) = differ(first, other) {
-                return Err(Halt::Differs([0, at + 1], difference));
-            }
-        }
-        Ok(())
     }
 }
 
@@ -233,46 +282,4 @@ fn sound<T>(
         sound.push(result);
     }
     Ok(sound)
-}
-
-fn traces(
-    left: &Result<Trace, ModelError>,
-    right: &Result<Trace, ModelError>,
-) -> Option<Difference> {
-    if let (Ok(left), Ok(right)) = (left, right) {
-        return parity::traces(left, right);
-    }
-    let said = |result: &Result<Trace, ModelError>| match result {
-        Ok(trace) => trace.verdict.to_string(),
-        Err(error) => error.to_string(),
-    };
-    let (left, right) = (said(left), said(right));
-    (left != right).then_some(Difference::Outcome { left, right })
-}
-
-/// Judges every model's result.
-fn check<T>(
-    results: &[T],
-    judge: impl Fn(&T) -> Option<(String, String)>,
-    about: impl Fn(&T) -> Vec<String>,
-) -> Result<(), Halt> {
-    let mut wanted = String::new();
-    let mut instead = Vec::new();
-    for (model, result) in results.iter().enumerate() {
-        if let Some((expected, had)) = judge(result) {
-            wanted = expected;
-            instead.push(Instead {
-                model,
-                had,
-                context: about(result),
-            });
-        }
-    }
-    match instead.is_empty() {
-        true => Ok(()),
-        false => Err(Halt::Failed(Failure {
-            expected: wanted,
-            instead,
-        })),
-    }
 }

@@ -12,16 +12,50 @@ use netparity_core::{
 use crate::view::Absent;
 
 /// What was seen of one scenario.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Record {
     /// The models it was played on.
     pub models: Vec<String>,
+    /// The models that recordings stood in for.
+    pub recorded: Vec<StandIn>,
     /// The models that cannot run here, and why.
     pub skipped: Vec<(String, String)>,
     /// What was seen.
     pub played: Played,
     /// How long it took.
     pub time: Duration,
+}
+
+/// A model that its recording stood in for.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct StandIn {
+    /// The model.
+    pub model: String,
+    /// Why the model itself was not played, where it was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub why: Option<String>,
+}
+
+impl Record {
+    /// Everyone's name, in the order of their places: the models', and behind them those of the
+    /// models that recordings stood in for.
+    pub fn names(&self) -> Vec<String> {
+        let recorded = self.recorded.iter();
+        let recorded = recorded.map(|it| format!("{} (recorded)", it.model));
+        self.models.iter().cloned().chain(recorded).collect()
+    }
+
+    /// The model at this place, whether it was played or recorded.
+    pub fn model(&self, place: usize) -> &str {
+        let recorded = self.recorded.iter().map(|it| &it.model);
+        let mut all = self.models.iter().chain(recorded);
+        all.nth(place).map_or("", String::as_str)
+    }
+
+    /// The name of whoever is at this place.
+    pub fn name(&self, place: usize) -> String {
+        self.names().into_iter().nth(place).unwrap_or_default()
+    }
 }
 
 /// What was seen of one scenario's steps.
@@ -31,8 +65,30 @@ pub struct Played {
     pub steps: Vec<StepRecord>,
     /// How many were reached.
     pub reached: usize,
+    /// Models that went another way, as they are known to.
+    pub partings: Vec<Parting>,
     /// How it ended.
     pub end: End,
+}
+
+/// How a model went another way, as it is known to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Parting {
+    /// Its place.
+    pub model: usize,
+    /// At which step.
+    pub step: usize,
+    /// How.
+    pub how: How,
+}
+
+/// How a model went another way.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum How {
+    /// From the model at this place.
+    Differs(usize, Box<Difference>),
+    /// From what the scenario says.
+    Failed(Box<Failure>),
 }
 
 /// What was seen of one step.
@@ -81,6 +137,22 @@ pub enum End {
         /// What was wrong.
         failure: Box<Failure>,
     },
+    /// A model that is known to diverge did not.
+    Agrees {
+        /// Which, by its place.
+        model: usize,
+    },
+    /// A recording is none of this scenario, or cannot be read.
+    Unusable {
+        /// The first step that it does not have.
+        step: usize,
+        /// The model.
+        model: String,
+        /// The recording's file.
+        path: String,
+        /// What is wrong.
+        why: String,
+    },
     /// A model failed itself.
     Broken {
         /// At which step.
@@ -93,7 +165,7 @@ pub enum End {
 }
 
 /// What was expected and did not come.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
 pub struct Failure {
     /// What was expected.
     pub expected: String,
