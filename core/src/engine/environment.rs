@@ -1,7 +1,7 @@
 //! The environment of a container's program. Source: moby 20.10's `createDaemonEnvironment` and
 //! `ReplaceOrAppendEnvValues`, and what runc's init then makes of it.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 const PATH: &str = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
@@ -26,7 +26,7 @@ fn override_with(env: &mut Vec<String>, own: &[String]) {
         return;
     }
     let place = |(place, setting): (usize, &String)| (key(setting).to_owned(), place);
-    let places: HashMap<String, usize> = env.iter().enumerate().map(place).collect();
+    let places: BTreeMap<String, usize> = env.iter().enumerate().map(place).collect();
     for setting in own {
         let old = places
             .get(key(setting))
@@ -43,7 +43,7 @@ fn override_with(env: &mut Vec<String>, own: &[String]) {
 
 /// Of two settings of a name the last holds, in the place of the first.
 fn collapse(env: Vec<String>) -> Vec<String> {
-    let mut places: HashMap<String, usize> = HashMap::with_capacity(env.len());
+    let mut places: BTreeMap<String, usize> = BTreeMap::new();
     let mut collapsed: Vec<String> = Vec::with_capacity(env.len() + 1);
     for setting in env {
         match places
