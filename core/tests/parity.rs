@@ -222,6 +222,22 @@ fn every_variable_and_every_byte_of_hosts_is_a_fact() {
 }
 
 #[test]
+fn the_order_of_links_in_hosts_is_free_and_no_other() {
+    let hosts = |lines: &str| container(&[], lines);
+    let (own, a, b) = (
+        "10.0.0.9\tme\n",
+        "10.0.0.2\ta id db\n",
+        "10.0.0.1\tb id db\n",
+    );
+    let one = hosts(&[a, b, own].concat());
+    let same = |lines: &[&str]| parity::snapshots(&one, &hosts(&lines.concat())).is_none();
+    assert!(same(&[b, a, own]));
+    assert!(!same(&[a, own, b]));
+    assert!(!same(&[own, a, b]));
+    assert!(!same(&[a, a, own]));
+}
+
+#[test]
 fn facts_follow_from_those_before_and_what_has_changed() {
     let before = Facts::of(&container(&["A=1", "B=2"], "one\ntwo\n"));
     let after = Facts::of(&container(&["A=1", "C=2"], "one\nthree\nfour\n"));

@@ -15,7 +15,8 @@ use crate::{
 /// equal for parity.
 ///
 /// A bridge's hardware address is told by whose it is, and so are those of links on the host that
-/// Docker names at random. The order of environment variables does not count.
+/// Docker names at random. The order of environment variables does not count, nor that of links in
+/// a hosts file, which dockerd takes from a map.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Facts(BTreeMap<String, String>);
 
@@ -120,8 +121,7 @@ impl Facts {
         self.say(format!("{place}: namespace"), list(&container.netns));
         self.say(format!("{place}: hostname"), &*container.hostname);
         if !container.hosts.is_empty() {
-            // What is behind the last line's end is a line too, so that every byte counts.
-            self.lines(&format!("{place}: hosts"), container.hosts.split('\n'));
+            self.lines(&format!("{place}: hosts"), hosts(&container.hosts));
         }
         for variable in &container.env {
             let (key, value) = variable.split_once('=').unwrap_or((variable, ""));
@@ -145,6 +145,18 @@ fn list<T: fmt::Display>(items: impl IntoIterator<Item = T>) -> String {
         true => "none".to_owned(),
         false => items.join(", "),
     }
+}
+
+/// The lines of a hosts file, those of links that stand together in order. What is behind the last
+/// line's end is a line too, so that every byte counts.
+fn hosts(text: &str) -> Vec<&str> {
+    // Alias, hostname and name (moby's daemon/container_operations_unix.go, buildSandboxOptions).
+    let is_of_link = |line: &str| line.split_whitespace().count() == 4;
+    let mut lines: Vec<_> = text.split('\n').collect();
+    for links in lines.chunk_by_mut(|one, next| is_of_link(one) && is_of_link(next)) {
+        links.sort_unstable();
+    }
+    lines
 }
 
 /// A link's hardware address, or for a bridge whose it is.
