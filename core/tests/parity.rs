@@ -10,6 +10,7 @@ use std::{collections::BTreeMap, net::Ipv4Addr};
 
 use netparity_core::{
     MacAddr,
+    engine::Refusal,
     name::{LinkName, LinkRef, Netns},
     parity::{self, Difference, Facts},
     probe::{Payload, Shot, arp_reply, arp_request},
@@ -165,6 +166,23 @@ fn the_first_frame_that_differs_is_named() {
     };
     assert_eq!((left, right), (Verdict::Open, Verdict::Refused));
     assert_eq!(frames.unwrap().tap, tap(Direction::In));
+}
+
+#[test]
+fn the_names_of_veths_in_a_refusal_are_free() {
+    let refusal = |text: &str| Err(Refusal::new(text).into());
+    let differ = |one, other| parity::outcomes(&refusal(one), &refusal(other)).is_some();
+    assert!(!differ(
+        "adding vethc110002 to x",
+        "adding veth0123abc to x"
+    ));
+    assert!(!differ(
+        "vethc110002: vethc110002",
+        "veth0123abc: veth0123abc"
+    ));
+    assert!(differ("adding vethc110002 to x", "adding veth0123abc to y"));
+    assert!(differ("adding vethc110002 to x", "adding vethone to x"));
+    assert!(differ("adding vethé110002", "adding veth1"));
 }
 
 fn container(env: &[&str], hosts: &str) -> Snapshot {

@@ -7,6 +7,7 @@ use std::{
 
 use super::{Difference, FrameDifference};
 use crate::{
+    engine::Refusal,
     frame::{NormalFrame, Normaliser},
     model::{ModelError, Outcome},
     trace::{Drop, Tap, Trace},
@@ -40,7 +41,7 @@ impl Observation {
     pub fn of_command(result: &Result<Outcome, ModelError>) -> Self {
         match result {
             Ok(outcome) => Self::Done(outcome.clone()),
-            Err(error) => Self::Failed(error.clone()),
+            Err(error) => Self::Failed(without_veths(error)),
         }
     }
 
@@ -48,7 +49,7 @@ impl Observation {
     pub fn of_probe(result: &Result<Trace, ModelError>) -> Self {
         match result {
             Ok(trace) => Self::Sent(NormalTrace::of(trace)),
-            Err(error) => Self::Failed(error.clone()),
+            Err(error) => Self::Failed(without_veths(error)),
         }
     }
 
@@ -63,6 +64,29 @@ impl Observation {
             right: other.to_string(),
         })
     }
+}
+
+/// Digits behind `veth` in the names that Docker draws
+/// (libnetwork's `netutils.GenerateIfaceName`).
+const DRAWN: usize = 7;
+
+/// The error with `veth` in the place of every name of a veth that Docker draws.
+fn without_veths(error: &ModelError) -> ModelError {
+    let ModelError::Refused(refusal) = error else {
+        return error.clone();
+    };
+    let mut parts = refusal.as_str().split("veth");
+    let mut text = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let is_hex = |digits: &str| digits.bytes().all(|digit| digit.is_ascii_hexdigit());
+        let rest = match part.split_at_checked(DRAWN) {
+            Some((digits, rest)) if is_hex(digits) => rest,
+            _ => part,
+        };
+        text.push_str("veth");
+        text.push_str(rest);
+    }
+    ModelError::Refused(Refusal::new(text))
 }
 
 impl fmt::Display for Observation {
