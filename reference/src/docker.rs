@@ -62,6 +62,8 @@ pub(crate) struct Resident {
     pub pid: i32,
     /// Its address on the default network.
     pub address: Option<Ipv4Addr>,
+    /// Whether it is removed when it ends.
+    pub removes_itself: bool,
 }
 
 /// What every image of a scenario stands for.
@@ -303,6 +305,7 @@ impl Docker {
                     pid: container.state.pid,
                     // There is an empty one where it has none.
                     address: container.network_settings.ip_address.parse().ok(),
+                    removes_itself: container.host_config.auto_remove,
                 };
                 containers.insert(name, resident);
             }
@@ -354,6 +357,11 @@ impl Docker {
             env,
             hosts: self.ids.tell(&hosts),
         })
+    }
+
+    /// Whether a dockerd runs.
+    pub(crate) fn is_up(&self) -> bool {
+        self.is_up
     }
 
     /// The namespaces that containers are in, and their numbers.

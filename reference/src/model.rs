@@ -85,7 +85,10 @@ impl Reference {
 
     /// Has the eyes follow what dockerd has done.
     fn follow(&mut self) -> Result<(), ModelError> {
-        self.register.residents = self.docker.residents()?;
+        match self.docker.is_up() {
+            true => self.register.residents = self.docker.residents()?,
+            false => self.register.end_all(),
+        }
         self.end_runs()?;
         let sandboxes = self.docker.sandboxes();
         let before = std::mem::take(&mut self.sandboxes);
@@ -223,6 +226,15 @@ impl NetworkModel for Reference {
 }
 
 impl Register {
+    /// Takes note that dockerd has ended, and so its containers.
+    fn end_all(&mut self) {
+        self.residents.retain(|_, it| !it.removes_itself);
+        for resident in self.residents.values_mut() {
+            resident.pid = 0;
+            resident.state.netns = None;
+        }
+    }
+
     fn address_of(&self, name: &Name) -> Option<Ipv4Addr> {
         let resident = self.residents.get(name)?;
         match (&resident.state.netns, resident.address) {
