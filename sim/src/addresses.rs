@@ -41,8 +41,8 @@ impl Sim {
         Ok(())
     }
 
-    /// Puts an address in its place: behind those that were first in their networks, unless it is
-    /// in one of those networks (`inet_insert_ifa`).
+    /// Puts an address in its place: behind those that are first in their networks and of no
+    /// smaller scope, unless it is in one of those networks (`inet_insert_ifa`).
     fn insert_address(&mut self, link: LinkId, mut new: Address) -> Result<Address, Errno> {
         let addresses = &self.links[link].addresses;
         let shares = |old: &&Address| old.prefix == new.prefix && old.holds(new.address);
@@ -55,7 +55,7 @@ impl Sim {
             true => addresses.len(),
             false => addresses
                 .iter()
-                .rposition(|old| !old.secondary)
+                .rposition(|old| !old.secondary && (old.is_host_only() || !new.is_host_only()))
                 .map_or(0, |last| last + 1),
         };
         self.edit(link).addresses.insert(at, new);
@@ -83,6 +83,7 @@ impl Sim {
             kernel: true,
             link,
             via: 0,
+            via_self: false,
             source: primary,
         };
         let mut entries = vec![entry(To::Local, address.address, 32)];
@@ -184,14 +185,14 @@ impl Sim {
         };
         let (to, prefix) = exact(route.to)?;
         let routes = &self.namespaces[ns].routes;
-        let link = if via == 0 {
-            given.ok_or(Errno::ENODEV)?
+        let (link, via_self) = if via == 0 {
+            (given.ok_or(Errno::ENODEV)?, false)
         } else {
             let gateway = routes
                 .lookup(via, Scope::Link, given)
                 .ok_or(Errno::ENETUNREACH)?;
             match gateway.kind {
-                To::Unicast | To::Local => gateway.link,
+                To::Unicast | To::Local => (gateway.link, gateway.kind == To::Local),
                 To::Broadcast | To::Multicast => return Err(Errno::EINVAL),
             }
         };
@@ -216,6 +217,7 @@ impl Sim {
             kernel: route.kernel,
             link,
             via,
+            via_self,
             source,
         };
         self.edit_routes(ns, |routes| routes.add(entry));
@@ -235,9 +237,7 @@ impl Sim {
         let mut found = false;
         self.edit_routes(ns, |routes| {
             found = routes.remove_main(to, prefix, |entry| {
-                asked(route.via, entry.via)
-                    && asked(route.source, entry.source)
-                    && link.is_none_or(|link| link == entry.link)
+                asked(route.via, entry.via) && link.is_none_or(|link| link == entry.link)
             });
         });
         found.then_some(()).ok_or(Errno::ESRCH)

@@ -117,11 +117,11 @@ impl Sim {
         }
         if arp.is_request() && self.answers_for(ns, link, &arp) {
             if !self.has(Fault::LearnsNoSender) {
-                self.resolved(link, arp.sender, arp.sender_mac);
+                self.resolved(link, arp.sender, arp.sender_mac, false);
             }
             return self.answer(link, arp);
         }
-        self.update(link, &arp);
+        self.update(link, &arp, addressed == Addressed::Us);
     }
 
     fn answers_for(&self, ns: NsId, link: LinkId, arp: &Arp) -> bool {
@@ -152,7 +152,7 @@ impl Sim {
     /// What is not for us tells something about those we know already. One who is known keeps
     /// their hardware address: in the time a scenario takes, only a gratuitous announcement
     /// overrides it (`LOCKTIME`).
-    fn update(&mut self, link: LinkId, arp: &Arp) {
+    fn update(&mut self, link: LinkId, arp: &Arp, to_us: bool) {
         let mac = match self.has(Fault::LearnsTarget) {
             true => arp.target_mac,
             false => arp.sender_mac,
@@ -161,8 +161,11 @@ impl Sim {
             arp.sender == arp.target && (arp.is_request() || arp.sender_mac == arp.target_mac);
         match self.links[link].neighbours.get(&arp.sender) {
             None => {}
-            Some(Neighbour::Known(_)) if !gratuitous => {}
-            Some(_) => self.resolved(link, arp.sender, mac),
+            Some(Neighbour::Known(known)) if known.mac != mac && !gratuitous => {}
+            Some(_) => {
+                let confirmed = to_us && !arp.is_request();
+                self.resolved(link, arp.sender, mac, confirmed);
+            }
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Learning bridges: ports, the forwarding database, and the way of a frame through both
 //! (`net/bridge/br_input.c`, `br_forward.c`, `br_fdb.c`).
 
-use netparity_core::trace::DropCause;
+use netparity_core::trace::{Direction, DropCause};
 
 use crate::{
     Sim,
@@ -9,11 +9,12 @@ use crate::{
     fault::Fault,
     fragment,
     hash::FastMap,
+    input,
     link::Kind,
     netfilter::Hook,
     skb::{Addressed, Skb},
     slab::{BridgeId, LinkId, NsId},
-    wire::{ETHERNET, ETHERTYPE_ARP, ETHERTYPE_IPV4, Ipv4, Mac, checksum},
+    wire::{ETHERNET, ETHERTYPE_ARP, ETHERTYPE_IPV4, Ipv4, Mac, checksum, put},
 };
 
 /// The most ports a bridge has: `BR_MAX_PORTS` less number 0.
@@ -119,10 +120,63 @@ impl Sim {
                 return self.recycle(skb);
             }
             skb.port = Some(skb.link);
+            let destination = |skb: &Skb| skb.ipv4().map_or(0, |header| header.destination);
+            let before = destination(&skb);
             if !self.hook(Hook::Prerouting, ns, &mut skb, Some(master), None) {
                 return self.recycle(skb);
             }
+            if destination(&skb) != before {
+                return self.translated(bridge, master, skb);
+            }
         }
+        self.bridge_forward(bridge, master, skb);
+    }
+
+    /// Goes on with a packet whose destination was translated: to somebody else behind the bridge
+    /// it is still bridged, to anybody else it is routed (`br_nf_pre_routing_finish`).
+    fn translated(&mut self, bridge: BridgeId, master: LinkId, mut skb: Skb) {
+        let Some(header) = skb.ipv4() else {
+            return self.recycle(skb);
+        };
+        let ns = self.links[master].ns;
+        match self.route_input(ns, master, &header) {
+            input::Way::On { path, .. } if path.link == master => {
+                let next = path.next(header.destination);
+                match self.cached(master, next) {
+                    Some(mac) => {
+                        put(&mut skb.bytes, 0, &mac);
+                        self.bridge_forward(bridge, master, skb);
+                    }
+                    None => {
+                        self.send_to_neighbour(master, next, skb);
+                    }
+                }
+            }
+            input::Way::BadSource => {
+                self.tape.drop(ns, || DropCause::Source);
+                self.recycle(skb);
+            }
+            input::Way::Martian => self.recycle(skb),
+            _ => {
+                let own = self.links[master].mac;
+                put(&mut skb.bytes, 0, &own);
+                skb.addressed = Addressed::Us;
+                self.bridge_forward(bridge, master, skb);
+            }
+        }
+    }
+
+    /// Forwards a translated packet whose new hardware address had to be found out. It passes
+    /// the bridge as if it were sent, but with its own source (`br_nf_dev_xmit`).
+    pub(crate) fn bridge_translated(&mut self, master: LinkId, to: Mac, mut skb: Skb) {
+        let link = &self.links[master];
+        let Some(bridge) = self.bridge_of(master).filter(|_| link.runs()) else {
+            return self.recycle(skb);
+        };
+        let source = skb.source();
+        skb.address(to, link.mac, ETHERTYPE_IPV4);
+        self.tape.frame(link.ns, master, Direction::Out, &skb.bytes);
+        put(&mut skb.bytes, 6, &source);
         self.bridge_forward(bridge, master, skb);
     }
 
@@ -312,8 +366,7 @@ impl Sim {
         // The stack forgets how long the fragments were (`ip_rcv_core` clears `IPCB`).
         skb.pieces.largest = 0;
         let ns = self.links[master].ns;
-        self.tape
-            .frame(ns, master, netparity_core::trace::Direction::In, &skb.bytes);
+        self.tape.frame(ns, master, Direction::In, &skb.bytes);
         self.receive_packet(skb);
     }
 }

@@ -63,8 +63,8 @@ impl Sim {
     }
 
     pub(crate) fn add_bridge(&mut self, at: &LinkRef, mac: Option<MacAddr>) -> Result<(), Errno> {
-        let (ns, name) = self.free_name(at)?;
         let given = mac.map(|mac| valid_mac(mac.octets())).transpose()?;
+        let (ns, name) = self.free_name(at)?;
         let mac = match given {
             Some(mac) => mac,
             None => self.draw_mac(),

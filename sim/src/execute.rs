@@ -18,17 +18,23 @@ use crate::{
 impl Sim {
     /// All of a plan or, undone again, none of it.
     pub(crate) fn carry_out(&mut self, plan: &Plan) -> Result<(), DataplaneError> {
-        for (op, step) in plan.ops.iter().enumerate() {
-            if let Err(errno) = self.carry_out_one(step) {
-                if !self.has(Fault::NoRollback) {
-                    self.roll_back();
-                }
-                self.undo.clear();
-                return Err(DataplaneError::Refused { op, errno });
-            }
+        let result = self.carry_out_all(plan);
+        if result.is_err() && !self.has(Fault::NoRollback) {
+            self.roll_back();
         }
         self.undo.clear();
-        Ok(())
+        result.map_err(|(op, errno)| DataplaneError::Refused { op, errno })
+    }
+
+    fn carry_out_all(&mut self, plan: &Plan) -> Result<(), (usize, Errno)> {
+        let mut rules = Ok(());
+        for (at, op) in plan.ops.iter().enumerate() {
+            self.carry_out_one(op).map_err(|errno| (at, errno))?;
+            if let (Op::Rules(op), Ok(())) = (op, rules) {
+                rules = self.validate_rules(op).map_err(|errno| (at, errno));
+            }
+        }
+        rules
     }
 
     fn carry_out_one(&mut self, op: &Op) -> Result<(), Errno> {

@@ -28,7 +28,7 @@ pub(crate) enum Source {
 }
 
 /// Where a packet that has come in goes.
-enum Way {
+pub(crate) enum Way {
     /// To this namespace; `unicast` if it alone is meant.
     Here {
         unicast: bool,
@@ -44,10 +44,6 @@ enum Way {
     /// Nowhere it may go.
     Martian,
 }
-
-/// How many errors about routes one peer gets in a burst (`ip_rt_error_burst` in units of
-/// `ip_rt_error_cost`).
-const ERRORS_IN_A_BURST: u8 = 5;
 
 impl Sim {
     /// `ip_rcv` and `ip_rcv_finish`.
@@ -68,7 +64,7 @@ impl Sim {
             Retained::No => self.route_input(ns, link, &header),
             Retained::Local => Way::Here { unicast: true },
             Retained::Unicast => Way::Martian,
-            Retained::Copy => Way::Here { unicast: false },
+            Retained::Broadcast | Retained::Copy => Way::Here { unicast: false },
         };
         match way {
             Way::Here { unicast } => self.deliver(ns, skb, unicast),
@@ -86,7 +82,7 @@ impl Sim {
     }
 
     /// `ip_route_input_slow`.
-    fn route_input(&self, ns: NsId, link: LinkId, header: &Ipv4) -> Way {
+    pub(crate) fn route_input(&self, ns: NsId, link: LinkId, header: &Ipv4) -> Way {
         let (from, to) = (header.source, header.destination);
         if is_multicast(from) || from == u32::MAX {
             return Way::BadSource;
@@ -139,7 +135,7 @@ impl Sim {
         let path = Path {
             kind: To::Unicast,
             link: out,
-            via: entry.via,
+            via: entry.next(),
             source: 0,
             // Only the link counts: what was found out about the path may be forged.
             mtu: self.links[out].mtu,
@@ -183,7 +179,7 @@ impl Sim {
         }
         if back.link == link {
             return Source::Fine {
-                direct: back.via == 0,
+                direct: back.is_direct(),
             };
         }
         if self.links[link].addresses.is_empty() {
@@ -194,7 +190,7 @@ impl Sim {
         }
         let by_link = routes.lookup(source, Scope::Universe, Some(link));
         Source::Fine {
-            direct: by_link.is_some_and(|back| back.kind == To::Unicast && back.via == 0),
+            direct: by_link.is_some_and(|back| back.kind == To::Unicast && back.is_direct()),
         }
     }
 
@@ -203,10 +199,9 @@ impl Sim {
         if !self.namespaces[ns].forwards {
             return self.tape.drop(ns, || DropCause::NotForwarding);
         }
-        let peer = self.namespaces[ns].peers.entry(header.source).or_default();
-        if peer.errors < ERRORS_IN_A_BURST && !self.has(Fault::NetUnreachableMissing) {
-            let peer = self.namespaces[ns].peers.entry(header.source).or_default();
-            peer.errors += 1;
+        let peers = &mut self.namespaces[ns].peers;
+        let may = peers.entry(header.source).or_default().take_error();
+        if may && !self.has(Fault::NetUnreachableMissing) {
             self.send_error(ns, skb, Error::NetUnreachable);
         }
     }

@@ -97,6 +97,10 @@ pub struct Sim {
     conntrack: Conntrack,
     /// Frames in flight, in the order in which they arrive.
     arrivals: VecDeque<Skb>,
+    /// How many frames have arrived because of the probe under way.
+    arrived: usize,
+    /// Whether a program sends, and not the kernel in the wake of a frame.
+    in_program: bool,
     /// What servers send when nothing is in flight: they are programs, and slow.
     echoes: VecDeque<Echo>,
     /// Packets that wait for a neighbour's hardware address.
@@ -140,6 +144,8 @@ impl Sim {
             firewall: Firewall::default(),
             conntrack: Conntrack::default(),
             arrivals: VecDeque::new(),
+            arrived: 0,
+            in_program: false,
             echoes: VecDeque::new(),
             waiting: Slab::default(),
             unresolved: Vec::new(),

@@ -126,11 +126,12 @@ pub(crate) fn is_zeronet(address: u32) -> bool {
 }
 
 impl Sim {
-    /// Sends a complete frame out of `link` (`dev_queue_xmit`).
-    pub(crate) fn transmit(&mut self, link: LinkId, mut skb: Skb) {
+    /// Sends a complete frame out of `link` (`dev_queue_xmit`); whether the link took it.
+    pub(crate) fn transmit(&mut self, link: LinkId, mut skb: Skb) -> bool {
         let out = &self.links[link];
         if !out.runs() {
-            return self.recycle(skb);
+            self.recycle(skb);
+            return false;
         }
         self.tape.frame(out.ns, link, Direction::Out, &skb.bytes);
         match out.kind {
@@ -142,7 +143,8 @@ impl Sim {
             Kind::Bridge(bridge) => self.bridge_transmit(bridge, link, skb),
             Kind::Veth(peer) => {
                 if !self.links[peer].takes(skb.bytes.len()) {
-                    return self.recycle(skb);
+                    self.recycle(skb);
+                    return false;
                 }
                 // Only the bytes cross (`skb_scrub_packet`).
                 self.arrivals.push_back(Skb {
@@ -152,6 +154,7 @@ impl Sim {
                 });
             }
         }
+        true
     }
 
     /// Takes a frame that has come in by its link (`__netif_receive_skb_core`).

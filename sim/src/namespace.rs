@@ -67,11 +67,35 @@ pub(crate) struct Answered {
     pub again: bool,
 }
 
-/// What limits the errors that one peer is sent.
+/// What one peer may still be told about routes; in the time a scenario takes nothing is added.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Peer {
-    pub errors: u8,
-    pub redirected: bool,
+    /// Errors it was sent.
+    errors: u8,
+    redirected: bool,
+}
+
+impl Peer {
+    /// How many errors it gets in a burst (`ip_rt_error_burst` in units of `ip_rt_error_cost`).
+    const BURST: u8 = 5;
+
+    /// Whether it may be sent an error, which then counts (`ip_error`).
+    pub fn take_error(&mut self) -> bool {
+        let may = self.errors < Self::BURST;
+        self.errors += u8::from(may);
+        may
+    }
+
+    /// Whether it may be sent a redirect, which then counts. One that comes first leaves nothing
+    /// for errors (`ip_rt_send_redirect`).
+    pub fn take_redirect(&mut self) -> bool {
+        let may = !self.redirected;
+        self.redirected = true;
+        if may && self.errors == 0 {
+            self.errors = Self::BURST;
+        }
+        may
+    }
 }
 
 impl Default for Namespace {

@@ -12,14 +12,24 @@ use crate::{
     wire::{BROADCAST, ETHERTYPE_IPV4, Mac},
 };
 
-/// What is known of a neighbour. There are no timers, so one that was ever reached stays so.
+/// What is known of a neighbour. There are no timers, so one that was ever known stays so.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Neighbour {
-    Known(Mac),
+    Known(Known),
     /// Asked for (`NUD_INCOMPLETE`).
     Asked(WaitId),
     /// Asked for in vain (`NUD_FAILED`).
     Failed,
+}
+
+/// A neighbour whose hardware address is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Known {
+    pub mac: Mac,
+    /// By an answer to a question (`NUD_REACHABLE`), and not by the way (`NUD_STALE`).
+    pub confirmed: bool,
+    /// Something was sent there (`hh_len`).
+    pub used: bool,
 }
 
 /// The neighbours on a link, by address.
@@ -27,21 +37,23 @@ pub(crate) type Neighbours = FastMap<u32, Neighbour>;
 
 impl Sim {
     /// Sends an IPv4 packet to `next` on `link`, once its hardware address is known
-    /// (`ip_finish_output2`).
-    pub(crate) fn send_to_neighbour(&mut self, link: LinkId, next: u32, skb: Skb) {
-        let out = &self.links[link];
+    /// (`ip_finish_output2`). False if the link did not take it.
+    pub(crate) fn send_to_neighbour(&mut self, link: LinkId, next: u32, skb: Skb) -> bool {
+        let out = &mut self.links[link];
         let (ns, own) = (out.ns, out.mac);
         if out.kind == Kind::Loopback {
             return self.send_framed(link, own, skb);
         }
-        match out.neighbours.get(&next) {
-            Some(Neighbour::Known(mac)) => {
-                let mac = *mac;
+        match out.neighbours.get_mut(&next) {
+            Some(Neighbour::Known(known)) => {
+                known.used = true;
+                let mac = known.mac;
                 return self.send_framed(link, mac, skb);
             }
             Some(Neighbour::Asked(wait)) => {
                 let wait = *wait;
-                return self.waiting[wait].push(skb);
+                self.waiting[wait].push(skb);
+                return true;
             }
             Some(Neighbour::Failed) | None => {}
         }
@@ -49,34 +61,62 @@ impl Sim {
             To::Broadcast => self.send_framed(link, BROADCAST, skb),
             To::Multicast => {
                 let [_, b, c, d] = next.to_be_bytes();
-                self.send_framed(link, [0x01, 0x00, 0x5e, b & 0x7f, c, d], skb);
+                self.send_framed(link, [0x01, 0x00, 0x5e, b & 0x7f, c, d], skb)
             }
             To::Local | To::Unicast => {
                 let about = skb.ipv4().map_or(0, |header| header.source);
                 let wait = self.waiting.insert(vec![skb]);
-                self.links[link]
-                    .neighbours
-                    .insert(next, Neighbour::Asked(wait));
+                let neighbours = &mut self.links[link].neighbours;
+                neighbours.insert(next, Neighbour::Asked(wait));
                 self.unresolved.push((link, next));
                 self.ask(link, next, about);
+                true
             }
         }
     }
 
-    fn send_framed(&mut self, link: LinkId, to: Mac, mut skb: Skb) {
+    fn send_framed(&mut self, link: LinkId, to: Mac, mut skb: Skb) -> bool {
+        if skb.port.is_some() {
+            self.bridge_translated(link, to, skb);
+            return true;
+        }
         skb.address(to, self.links[link].mac, ETHERTYPE_IPV4);
-        self.transmit(link, skb);
+        self.transmit(link, skb)
     }
 
     /// Takes `mac` as the neighbour's address and sends what waited for it (`neigh_update`).
-    pub(crate) fn resolved(&mut self, link: LinkId, address: u32, mac: Mac) {
-        let known = Neighbour::Known(mac);
-        let old = self.links[link].neighbours.insert(address, known);
+    /// `confirmed` says that it is an answer, and not only heard of.
+    pub(crate) fn resolved(&mut self, link: LinkId, address: u32, mac: Mac, confirmed: bool) {
+        let neighbours = &mut self.links[link].neighbours;
+        let old = neighbours.get(&address).copied();
+        let mut known = Known {
+            mac,
+            confirmed,
+            used: false,
+        };
+        match old {
+            Some(Neighbour::Known(old)) => {
+                known.used = old.used;
+                known.confirmed |= old.confirmed && old.mac == mac;
+            }
+            Some(Neighbour::Asked(wait)) => known.used = !self.waiting[wait].is_empty(),
+            Some(Neighbour::Failed) | None => {}
+        }
+        neighbours.insert(address, Neighbour::Known(known));
         if let Some(Neighbour::Asked(wait)) = old {
             self.unresolved.retain(|other| *other != (link, address));
             for skb in self.waiting.remove(wait) {
                 self.send_framed(link, mac, skb);
             }
+        }
+    }
+
+    /// The hardware address of a neighbour that a frame can be sent to without further ado
+    /// (`NUD_CONNECTED`, with a cached header).
+    pub(crate) fn cached(&self, link: LinkId, next: u32) -> Option<Mac> {
+        match self.links[link].neighbours.get(&next) {
+            Some(Neighbour::Known(known)) if known.confirmed && known.used => Some(known.mac),
+            _ => None,
         }
     }
 

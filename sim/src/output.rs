@@ -81,6 +81,7 @@ impl Sim {
         }
         skb.retained = match path.kind {
             To::Local => Retained::Local,
+            To::Broadcast => Retained::Broadcast,
             _ => Retained::Unicast,
         };
         self.finish_output(skb, path.link, path.next(after), path.mtu as usize);
@@ -101,7 +102,8 @@ impl Sim {
     fn finish_output(&mut self, mut skb: Skb, link: LinkId, next: u32, mtu: usize) {
         if skb.packet().len() <= mtu && skb.pieces.largest == 0 {
             skb.port = None;
-            return self.send_to_neighbour(link, next, skb);
+            self.send_to_neighbour(link, next, skb);
+            return;
         }
         let mut limit = fragment::limit(mtu, &skb.pieces);
         if self.has(Fault::ShortFragments) {
@@ -110,7 +112,11 @@ impl Sim {
         let pieces = fragment::cut(&skb, limit);
         self.recycle(skb);
         for piece in pieces {
-            self.send_to_neighbour(link, next, piece);
+            // Without one of them the others are of no use.
+            if !self.send_to_neighbour(link, next, piece) {
+                return;
+            }
+            self.let_arrive();
         }
     }
 
@@ -150,8 +156,8 @@ impl Sim {
 
     /// Tells a sender of a shorter way, once (`ip_rt_send_redirect`).
     fn redirect(&mut self, ns: NsId, skb: &Skb, sender: u32, gateway: u32) {
-        let peer = self.namespaces[ns].peers.entry(sender).or_default();
-        if !std::mem::replace(&mut peer.redirected, true) {
+        let peers = &mut self.namespaces[ns].peers;
+        if peers.entry(sender).or_default().take_redirect() {
             self.send_error(ns, skb, Error::Redirect(gateway));
         }
     }

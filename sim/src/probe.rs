@@ -16,7 +16,7 @@ use crate::{
     Sim,
     link::Kind,
     output::Head,
-    route::{Path, To},
+    route::To,
     skb::Track,
     slab::{LinkId, NsId},
     tape::Watch,
@@ -25,7 +25,6 @@ use crate::{
 
 /// A network in which more frames than this arrive because of one packet has a loop in it.
 const MOST_ARRIVALS: usize = 1_000_000;
-const LOCALHOST: u32 = 0x7f00_0001;
 
 impl Sim {
     /// Throws a packet, as [`netparity_core::model::Dataplane::probe`] does.
@@ -89,38 +88,58 @@ impl Sim {
 
     fn shoot(&mut self, ns: NsId, shot: &Shot, watch: Watch) -> (Option<Errno>, bool) {
         self.tape.start(watch);
-        let error = self.send_shot(ns, shot).err();
-        let timed_out = !self.run();
+        self.arrived = 0;
+        let error = self.as_program(|sim| sim.send_shot(ns, shot)).err();
+        self.run();
         self.conntrack.sweep();
-        (error, timed_out)
+        (error, self.has_given_up())
     }
 
-    /// Lets frames arrive until none is in flight; false if there was no end to it.
-    fn run(&mut self) -> bool {
-        let mut arrived = 0;
+    /// Lets frames arrive, and programs answer, until nothing moves any more.
+    fn run(&mut self) {
         loop {
-            while let Some(skb) = self.arrivals.pop_front() {
-                arrived += 1;
-                if arrived > MOST_ARRIVALS {
-                    self.give_up();
-                    return false;
-                }
-                self.receive(skb);
-            }
+            self.drain();
             if let Some(echo) = self.echoes.pop_front() {
-                self.echo(&echo);
+                self.as_program(|sim| sim.echo(&echo));
             } else if !self.fail_unresolved() {
-                return true;
+                return;
             }
         }
     }
 
-    /// Stops everything that moves.
-    fn give_up(&mut self) {
-        self.arrivals.clear();
-        self.fail_unresolved();
-        self.arrivals.clear();
-        self.echoes.clear();
+    /// Does something that a program does, and not the kernel in the wake of a frame: whatever
+    /// that sends arrives before anything further is done.
+    fn as_program<T>(&mut self, act: impl FnOnce(&mut Self) -> T) -> T {
+        self.in_program = true;
+        let done = act(self);
+        self.in_program = false;
+        done
+    }
+
+    /// Lets arrive what a program has sent so far, as happens before it sends more.
+    pub(crate) fn let_arrive(&mut self) {
+        if std::mem::replace(&mut self.in_program, false) {
+            self.drain();
+            self.in_program = true;
+        }
+    }
+
+    /// Lets frames arrive until none is in flight.
+    fn drain(&mut self) {
+        while let Some(skb) = self.arrivals.pop_front() {
+            self.arrived += 1;
+            if self.has_given_up() {
+                self.recycle(skb);
+                self.echoes.clear();
+            } else {
+                self.receive(skb);
+            }
+        }
+    }
+
+    /// Whether so much has moved that there would be no end to it.
+    fn has_given_up(&self) -> bool {
+        self.arrived > MOST_ARRIVALS
     }
 
     fn send_shot(&mut self, ns: NsId, shot: &Shot) -> Result<(), Errno> {
@@ -130,11 +149,7 @@ impl Sim {
         if shot.ttl == 0 {
             return Err(Errno::EINVAL);
         }
-        let (path, to) = match shot.to.to_bits() {
-            // Nowhere is here (`ip_route_output_key_hash_rcu`).
-            0 => (self.local_path(ns), LOCALHOST),
-            to => (self.route_output(ns, to, 0)?, to),
-        };
+        let path = self.route_output(ns, shot.to.to_bits(), 0)?;
         // Its socket stays open, and hears of errors.
         self.namespaces[ns].senders.open(shot.payload);
         let segment = shot.segment(path.source.into());
@@ -143,7 +158,7 @@ impl Sim {
         }
         let head = Head {
             source: path.source,
-            destination: to,
+            destination: path.destination(shot.to.to_bits()),
             protocol: shot.payload.protocol().unwrap_or_default(),
             ttl: shot.ttl,
             tos: 0,
@@ -154,21 +169,7 @@ impl Sim {
         self.send_own(ns, frame, path, Track::None)
     }
 
-    fn local_path(&self, ns: NsId) -> Path {
-        let lo = self.loopback(ns);
-        Path {
-            kind: To::Local,
-            link: lo,
-            via: 0,
-            source: LOCALHOST,
-            mtu: self.links[lo].mtu,
-        }
-    }
-
     fn send_arp_shot(&mut self, ns: NsId, shot: &Shot) -> Result<(), Errno> {
-        if shot.to.is_unspecified() {
-            return Err(Errno::EADDRNOTAVAIL);
-        }
         let path = self.route_output(ns, shot.to.to_bits(), 0)?;
         if path.kind == To::Local {
             return Err(Errno::EADDRNOTAVAIL);

@@ -45,6 +45,8 @@ pub(crate) struct Entry {
     pub link: LinkId,
     /// The next hop, or 0.
     pub via: u32,
+    /// The next hop is one of the namespace's own addresses, which means nobody.
+    pub via_self: bool,
     /// The preferred source, or 0.
     pub source: u32,
 }
@@ -56,6 +58,16 @@ impl Entry {
 
     fn is_main(&self) -> bool {
         self.kind == To::Unicast
+    }
+
+    /// Whom packets are handed to, or 0 for their destination itself (`rt_set_nexthop`).
+    pub fn next(&self) -> u32 {
+        if self.via_self { 0 } else { self.via }
+    }
+
+    /// Whether what it leads to is next door (`nhc_scope`).
+    pub fn is_direct(&self) -> bool {
+        self.next() == 0
     }
 
     pub fn net(&self) -> Ipv4Net {
@@ -109,7 +121,8 @@ impl Routes {
         self.entries.iter().find(local).or_else(|| main.next())
     }
 
-    /// What `address` is in the local table (`inet_addr_type`).
+    /// What `address` is (`inet_addr_type`). Both tables lie in one trie, so that a longer prefix
+    /// of the main table hides a local network.
     pub fn kind(&self, address: u32) -> To {
         if is_multicast(address) {
             return To::Multicast;
@@ -117,10 +130,9 @@ impl Routes {
         if is_zeronet(address) || address == u32::MAX {
             return To::Broadcast;
         }
-        let local = |entry: &&Entry| !entry.is_main() && entry.holds(address);
         self.entries
             .iter()
-            .find(local)
+            .find(|entry| entry.holds(address))
             .map_or(To::Unicast, |entry| entry.kind)
     }
 
@@ -236,12 +248,18 @@ pub(crate) struct Path {
 }
 
 impl Path {
+    /// Where a packet for `to` goes by this path: one for 0.0.0.0 to its sender.
+    pub fn destination(&self, to: u32) -> u32 {
+        if to == 0 { self.source } else { to }
+    }
+
     /// Whose hardware address the frame gets.
     pub fn next(&self, destination: u32) -> u32 {
         if self.via == 0 { destination } else { self.via }
     }
 }
 
+const LOCALHOST: u32 = 0x7f00_0001;
 /// The longest IPv4 packet.
 const MOST: u32 = 65_535;
 
@@ -258,6 +276,16 @@ impl Sim {
     /// (`ip_route_output_key_hash_rcu`).
     pub(crate) fn route_output(&self, ns: NsId, to: u32, source: u32) -> Result<Path, Errno> {
         let lo = self.loopback(ns);
+        if to == 0 {
+            // Nowhere is here.
+            return Ok(Path {
+                kind: To::Local,
+                link: lo,
+                via: 0,
+                source: if source == 0 { LOCALHOST } else { source },
+                mtu: self.links[lo].mtu.min(MOST),
+            });
+        }
         let entry = self.lookup(ns, to).ok_or(Errno::ENETUNREACH)?;
         if entry.kind == To::Local {
             let source = [source, entry.source, to]
@@ -290,7 +318,7 @@ impl Sim {
             kind,
             link: entry.link,
             // Everybody is on the link.
-            via: if kind == To::Unicast { entry.via } else { 0 },
+            via: if kind == To::Unicast { entry.next() } else { 0 },
             source,
             mtu: self.links[entry.link].mtu.min(MOST),
         };
@@ -371,6 +399,7 @@ mod tests {
             kernel: false,
             link: LinkId::new(1),
             via: 0,
+            via_self: false,
             source: 0,
         }
     }

@@ -101,24 +101,25 @@ impl Sim {
 
     fn check_rule(&self, at: ChainRef, rule: &Rule) -> Result<(), Errno> {
         self.firewall.chain(at).ok_or(Errno::ENOENT)?;
-        match rule.target() {
-            Target::Masquerade => {
-                let fits = at.table == Table::Nat
-                    && (at.chain == ChainName::Postrouting || !is_built_in(at));
-                fits.then_some(()).ok_or(Errno::EOPNOTSUPP)
+        if let Target::Jump(chain) = rule.target() {
+            let next = ChainRef { chain, ..at };
+            self.firewall.chain(next).ok_or(Errno::ENOENT)?;
+            if is_built_in(next) {
+                return Err(Errno::EOPNOTSUPP);
             }
-            Target::Jump(chain) => {
-                let next = ChainRef { chain, ..at };
-                self.firewall.chain(next).ok_or(Errno::ENOENT)?;
-                if is_built_in(next) {
-                    return Err(Errno::EOPNOTSUPP);
-                }
-                match leads_to(&self.firewall, next, at.chain, ChainName::ALL.len()) {
-                    true => Err(Errno::ELOOP),
-                    false => Ok(()),
-                }
-            }
-            Target::Accept | Target::Drop | Target::Return => Ok(()),
+        }
+        Ok(())
+    }
+
+    /// What is wrong with the table that an operation has put a rule into, if anything: asked when
+    /// all operations of a plan are known to be possible one by one (`nft_table_validate`).
+    pub(crate) fn validate_rules(&self, op: &RuleOp) -> Result<(), Errno> {
+        match op {
+            RuleOp::Insert(at, rule) | RuleOp::Append(at, rule) => match rule.target() {
+                Target::Jump(_) | Target::Masquerade => validate(&self.firewall, at.table),
+                Target::Accept | Target::Drop | Target::Return => Ok(()),
+            },
+            _ => Ok(()),
         }
     }
 
@@ -170,16 +171,34 @@ fn is_built_in(at: ChainRef) -> bool {
     at.table.built_in().contains(&at.chain.as_str())
 }
 
-/// Whether jumps lead from `from` to `to` in at most `steps`.
-fn leads_to(firewall: &Firewall, from: ChainRef, to: ChainName, steps: usize) -> bool {
-    if from.chain == to {
-        return true;
+/// The longest way through chains (`NFT_JUMP_STACK_SIZE`).
+const LONGEST_WAY: usize = 16;
+
+fn validate(firewall: &Firewall, table: Table) -> Result<(), Errno> {
+    for chain in ChainName::ALL {
+        let at = ChainRef { table, chain };
+        if is_built_in(at) {
+            walk(firewall, at, at, 0)?;
+        }
     }
-    let Some(chain) = firewall.chain(from).filter(|_| steps > 0) else {
-        return false;
-    };
-    chain.rules.iter().any(|rule| match rule.target() {
-        Target::Jump(chain) => leads_to(firewall, ChainRef { chain, ..from }, to, steps - 1),
-        _ => false,
-    })
+    Ok(())
+}
+
+/// Looks at all that a packet can meet that has come to `at` from the hook of `base`
+/// (`nft_chain_validate`).
+fn walk(firewall: &Firewall, base: ChainRef, at: ChainRef, way: usize) -> Result<(), Errno> {
+    if way == LONGEST_WAY {
+        return Err(Errno::EMLINK);
+    }
+    let rules = firewall.chain(at).map_or(&[][..], |chain| &chain.rules);
+    for rule in rules {
+        match rule.target() {
+            Target::Jump(chain) => walk(firewall, base, ChainRef { chain, ..at }, way + 1)?,
+            Target::Masquerade if base != ChainRef::nat(ChainName::Postrouting) => {
+                return Err(Errno::EOPNOTSUPP);
+            }
+            _ => {}
+        }
+    }
+    Ok(())
 }

@@ -65,6 +65,8 @@ pub(crate) enum Retained {
     Local,
     /// Out of it; nothing is done with such a packet when it comes in.
     Unicast,
+    /// To everybody on the link, which is this namespace.
+    Broadcast,
     /// To this namespace too: a copy of what it broadcasts, which no tap sees
     /// (`dev_loopback_xmit`).
     Copy,

@@ -59,12 +59,12 @@ impl Sim {
         let link = &self.links[link];
         let name: LinkName = link.name;
         let known = move |(address, neighbour): (&u32, &Neighbour)| match neighbour {
-            Neighbour::Known(mac) => Some((
+            Neighbour::Known(known) => Some((
                 Place {
                     link: name,
                     address: (*address).into(),
                 },
-                MacAddr::from(*mac),
+                MacAddr::from(known.mac),
             )),
             Neighbour::Asked(_) | Neighbour::Failed => None,
         };

@@ -71,7 +71,7 @@ impl Sim {
         };
         let head = Head {
             source: path.source,
-            destination: *to,
+            destination: path.destination(*to),
             protocol: UDP,
             ttl: DEFAULT_TTL,
             tos: 0,
