@@ -8,6 +8,7 @@
 )]
 
 use std::{
+    collections::{BTreeMap, BTreeSet},
     fs,
     path::{Path, PathBuf},
     process::{Command, Output},
@@ -62,6 +63,21 @@ fn a_recording_is_the_same_each_time_and_reads_as_it_was_written() {
     }
 }
 
+/// That the simulator does the same is for the suite to see.
+#[test]
+fn every_scenario_has_a_recording_of_docker_and_every_recording_a_scenario() {
+    let expected: BTreeSet<_> = scenarios()
+        .iter()
+        .map(|it| Recording::path(it, "docker"))
+        .collect();
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("recordings");
+    let found: BTreeSet<_> = fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .collect();
+    assert_eq!(found, expected);
+}
+
 #[test]
 fn who_does_the_same_as_its_recording_passes() {
     for scenario in scenarios() {
@@ -87,7 +103,7 @@ fn a_change_of_any_line_is_found_at_its_step() {
     let scenario = scenario(text);
     let recording = recorded(&scenario).to_string();
     let mut step = 0;
-    let mut counts = std::collections::BTreeMap::new();
+    let mut counts = BTreeMap::new();
     for (at, line) in recording.lines().enumerate().skip(1) {
         let (word, rest) = line.split_once(' ').unwrap_or((line, ""));
         let other = match word {
