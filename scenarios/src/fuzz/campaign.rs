@@ -90,7 +90,7 @@ pub struct Outcome<C> {
 }
 
 /// The most smaller cases that are tried before a finding is told as it is.
-const SHRINKS: u64 = 20_000;
+const SHRINKS: u64 = 1_000;
 
 impl Campaign {
     /// Tries cases until one fails, there are no more, the time is over, or `go_on`, which is

@@ -12,6 +12,8 @@ pub enum Cause {
     AnswersUnasked,
     /// The rules of a link name addresses, and stay when those change hands.
     StaleRule,
+    /// Rules are written as if a container were a child of its own child.
+    LetsChildrenIn,
     /// A connection once tracked is let through by whatever rules.
     StaleFlow,
     /// The rules of a link are not written anew when its child comes back elsewhere.
@@ -20,9 +22,10 @@ pub enum Cause {
 
 impl Cause {
     /// Every known cause.
-    pub const ALL: [Self; 4] = [
+    pub const ALL: [Self; 5] = [
         Self::AnswersUnasked,
         Self::StaleRule,
+        Self::LetsChildrenIn,
         Self::StaleFlow,
         Self::ChildMoved,
     ];
@@ -32,6 +35,7 @@ impl Cause {
         match self {
             Self::AnswersUnasked => "answers-unasked",
             Self::StaleRule => "stale-rule",
+            Self::LetsChildrenIn => "lets-children-in",
             Self::StaleFlow => "stale-flow",
             Self::ChildMoved => "child-moved",
         }
@@ -58,9 +62,15 @@ impl Cause {
             if situation.is_declared(&asked) {
                 return Some(Self::AnswersUnasked);
             }
+            if situation.lets_in(flow) || situation.lets_in(&asked) {
+                return Some(Self::LetsChildrenIn);
+            }
             if situation.was_granted(flow.destination, source, answered) {
                 return Some(Self::StaleRule);
             }
+        }
+        if situation.lets_in(flow) {
+            return Some(Self::LetsChildrenIn);
         }
         if situation.was_granted(source, flow.destination, port) {
             return Some(Self::StaleRule);
@@ -77,8 +87,12 @@ impl fmt::Display for Cause {
                  child reaches every port of the parent from the port it exposes"
             }
             Self::StaleRule => {
-                "a link's rules name addresses and stay until the parent stops, so whoever gets an \
-                 address inherits what it was allowed"
+                "a link's rules name addresses and stay at least until the parent stops, so whoever gets \
+                 an address inherits what it was allowed"
+            }
+            Self::LetsChildrenIn => {
+                "a container that starts as somebody's child, and has children of its own, gets the \
+                 rules of a link that nobody declared: from its last child to what it exposes itself"
             }
             Self::StaleFlow => {
                 "connection tracking outlives the rule that let the connection in, so its packets \

@@ -24,6 +24,7 @@ pub struct Situation {
     pub bridge: Option<LinkName>,
     /// Containers, and namespaces of the scenario's making.
     pub parties: BTreeMap<Name, Party>,
+    has_daemon: bool,
     /// The host's own addresses.
     host: Vec<Ipv4Addr>,
     /// Every port that was ever exposed.
@@ -80,17 +81,23 @@ pub enum Mode {
 impl Situation {
     /// Takes in what became of a command. `done` says that it was not refused.
     pub fn after(&mut self, command: &Command, done: bool, snapshot: &Snapshot) {
-        match command {
-            Command::Daemon(config) if done => self.daemon(config),
-            Command::Create(spec) | Command::Run(spec) => self.created(spec, snapshot),
-            _ => {}
+        if let Command::Daemon(config) = command {
+            self.has_daemon = done;
+            if done {
+                self.daemon(config);
+            }
         }
-        self.parties
-            .retain(|name, party| party.mode == Mode::Own || same(snapshot, name, &party.id));
+        // Without a daemon nobody can tell what there is.
+        if self.has_daemon {
+            if let Command::Create(spec) | Command::Run(spec) = command {
+                self.created(spec, snapshot);
+            }
+            self.parties
+                .retain(|name, party| party.mode == Mode::Own || same(snapshot, name, &party.id));
+        }
         self.look(snapshot);
-        for (parent, child, port) in self.declared().collect::<Vec<_>>() {
-            self.granted.insert((parent, child, port));
-        }
+        let granted: Vec<_> = self.declared().chain(self.let_in()).collect();
+        self.granted.extend(granted);
     }
 
     fn daemon(&mut self, config: &DaemonConfig) {
@@ -148,13 +155,7 @@ impl Situation {
         };
         let party = Party {
             id: state.id.clone(),
-            // A link to or from a container that is not on the bridge declares nothing.
-            links: spec
-                .links
-                .iter()
-                .filter(|_| mode == Mode::Bridge)
-                .filter_map(child)
-                .collect(),
+            links: spec.links.iter().filter_map(child).collect(),
             mode,
             shares,
             running: false,
@@ -234,12 +235,44 @@ impl Situation {
     /// What links declare, by the addresses of now: parent, child, port.
     fn declared(&self) -> impl Iterator<Item = (Ipv4Addr, Ipv4Addr, Port)> {
         let running = || self.parties.values().filter(|party| party.running);
-        running().flat_map(move |parent| {
+        // Docker takes a link from elsewhere, and it means nothing.
+        let on_bridge = running().filter(|party| party.mode == Mode::Bridge);
+        on_bridge.flat_map(move |parent| {
             parent.links.iter().flat_map(move |link| {
                 let child = running().find(|child| child.id == link.child);
                 let ends = child.and_then(|child| Some((parent.address?, child.address?, child)));
                 ends.into_iter().flat_map(|(source, destination, child)| {
                     let ports = child.exposed.iter();
+                    ports.map(move |port| (source, destination, *port))
+                })
+            })
+        })
+    }
+
+    /// Whether the flow is from a child to a port of a parent that is somebody's child itself.
+    pub(super) fn lets_in(&self, flow: &Flow) -> bool {
+        let (Some(source), Some(port)) = (flow.source, flow.port) else {
+            return false;
+        };
+        self.let_in()
+            .any(|let_in| let_in == (source, flow.destination, port))
+    }
+
+    /// What is let in so: child, parent, port.
+    fn let_in(&self) -> impl Iterator<Item = (Ipv4Addr, Ipv4Addr, Port)> {
+        let running = || self.parties.values().filter(|party| party.running);
+        let is_child = |party: &&Party| {
+            let mut links = self.parties.values().flat_map(|other| &other.links);
+            links.any(|link| link.child == party.id)
+        };
+        let on_bridge = running().filter(|party| party.mode == Mode::Bridge);
+        let middle = on_bridge.filter(is_child);
+        middle.flat_map(move |parent| {
+            parent.links.iter().flat_map(move |link| {
+                let child = running().find(|child| child.id == link.child);
+                let ends = child.and_then(|child| Some((child.address?, parent.address?)));
+                ends.into_iter().flat_map(|(source, destination)| {
+                    let ports = parent.exposed.iter();
                     ports.map(move |port| (source, destination, *port))
                 })
             })
