@@ -92,7 +92,7 @@ impl Sim {
     fn send_arp(&mut self, link: LinkId, arp: Arp, to: Mac) {
         let mut frame = self.buffer();
         arp.write(&mut frame, to);
-        self.transmit(link, Self::new_skb(frame, Track::None));
+        self.transmit(link, Skb::new(frame, Track::None));
     }
 
     /// `arp_rcv` and `arp_process`.

@@ -92,57 +92,51 @@ pub(crate) fn cut(skb: &Skb, limit: usize) -> Vec<Skb> {
     };
     let body = header.body(packet);
     let most = limit.saturating_sub(header.header).max(8);
-    let before = usize::from(u16::MAX);
-    let fits = |lengths: &[u16]| {
-        lengths.iter().all(|length| usize::from(*length) <= most)
-            && lengths.iter().rev().skip(1).all(|length| length % 8 == 0)
-            && lengths
-                .iter()
-                .map(|length| usize::from(*length))
-                .sum::<usize>()
-                == body.len()
-    };
-    let given = Some(&skb.pieces.bodies[..]).filter(|lengths| !lengths.is_empty() && fits(lengths));
-    let mut given = given.unwrap_or_default().iter();
+    let mut given = lengths_given(&skb.pieces, most, body.len()).iter();
     let mut fragments = Vec::new();
     let mut at = 0;
     while at < body.len() {
         let left = body.len() - at;
         let length = match given.next() {
-            Some(length) => usize::from(*length).clamp(1, before),
+            Some(length) => usize::from(*length),
             None if left <= most => left,
             None => most & !7,
         };
-        let end = (at + length).min(body.len());
+        let end = at + length;
         let last = end == body.len() && !header.more_fragments();
-        let mut fragment = Skb {
-            bytes: Vec::with_capacity(ETHERNET + header.header + end - at),
-            link: skb.link,
-            addressed: skb.addressed,
-            track: skb.track,
-            retained: skb.retained,
-            pieces: Pieces::default(),
-            port: None,
-        };
-        let head = skb
-            .bytes
-            .get(..ETHERNET + header.header)
-            .unwrap_or_default();
-        fragment.bytes.extend_from_slice(head);
-        fragment
-            .bytes
-            .extend_from_slice(body.get(at..end).unwrap_or_default());
+        let mut fragment = skb.like(Vec::with_capacity(ETHERNET + header.header + length));
+        let head = skb.bytes.get(..ETHERNET + header.header);
+        fragment.bytes.extend_from_slice(head.unwrap_or_default());
+        let part = body.get(at..end);
+        fragment.bytes.extend_from_slice(part.unwrap_or_default());
+        fragment.port = None;
         let offset = (header.offset() + at) / 8;
         let more = if last { 0 } else { MORE_FRAGMENTS };
         let flags = header.fragment & !(FRAGMENT_OFFSET | MORE_FRAGMENTS);
         let packet = fragment.packet_mut();
-        put_u16(packet, ipv4::LENGTH, (header.header + end - at) as u16);
+        put_u16(packet, ipv4::LENGTH, (header.header + length) as u16);
         put_u16(packet, ipv4::FRAGMENT, flags | more | offset as u16);
         seal(packet);
         fragments.push(fragment);
         at = end;
     }
     fragments
+}
+
+/// How long the bodies were that a packet was put together from, if they can be so again: none
+/// longer than `most`, and all of them together `whole`.
+fn lengths_given(pieces: &Pieces, most: usize, whole: usize) -> &[u16] {
+    let lengths = &pieces.bodies[..];
+    let fit = lengths
+        .iter()
+        .all(|length| (1..=most).contains(&usize::from(*length)));
+    let aligned = lengths.iter().rev().skip(1).all(|length| length % 8 == 0);
+    let total: usize = lengths.iter().map(|length| usize::from(*length)).sum();
+    if fit && aligned && total == whole {
+        lengths
+    } else {
+        &[]
+    }
 }
 
 impl Sim {

@@ -5,13 +5,13 @@ use netparity_core::{plan::ReversePathFilter, trace::DropCause};
 
 use crate::{
     Sim,
-    bridge::is_sound,
     fault::Fault,
     fragment::Whom,
     icmp::Error,
     link::{is_loopback, is_multicast, is_zeronet},
     netfilter::Hook,
-    route::{Entry, Path, Scope, To},
+    path::Path,
+    route::{Entry, Scope, To},
     skb::{Addressed, Retained, Skb},
     slab::{LinkId, NsId},
     wire::{ETHERNET, ICMP, Ipv4, TCP, UDP},
@@ -48,7 +48,7 @@ pub(crate) enum Way {
 impl Sim {
     /// `ip_rcv` and `ip_rcv_finish`.
     pub(crate) fn receive_ipv4(&mut self, mut skb: Skb) {
-        if skb.addressed == Addressed::Other || !is_sound(skb.packet()) {
+        if skb.addressed == Addressed::Other || !Ipv4::is_sound(skb.packet()) {
             return self.recycle(skb);
         }
         let link = skb.link;

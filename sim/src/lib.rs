@@ -7,8 +7,8 @@
 //!
 //! Where a module copies the kernel, it names the kernel's source file or function.
 //!
-//! - links and frames: `link`, `bridge`, `skb`, `wire`;
-//! - IPv4: `route`, `neighbour`, `arp`, `input`, `output`, `fragment`, `icmp`, `tcp`, `udp`;
+//! - links and frames: `link`, `bridge`, `bridging`, `skb`, `wire`;
+//! - IPv4: `route`, `path`, `neighbour`, `arp`, `input`, `output`, `fragment`, `icmp`, `tcp`, `udp`;
 //! - netfilter: `netfilter`, `firewall`, `conntrack`, `tcp_state`, `nat`;
 //! - operations: `execute`, `undo`, `devices`, `ports`, `addresses`, `rules`;
 //! - looking: `probe`, `tape`, `snapshot`.
@@ -16,6 +16,7 @@
 mod addresses;
 mod arp;
 mod bridge;
+mod bridging;
 mod conntrack;
 mod devices;
 mod execute;
@@ -32,6 +33,7 @@ mod neighbour;
 mod netfilter;
 mod output;
 mod owners;
+mod path;
 mod ports;
 mod probe;
 mod route;

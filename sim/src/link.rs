@@ -6,7 +6,7 @@ use netparity_core::{name::LinkName, trace::Direction};
 use crate::{
     Sim,
     neighbour::Neighbours,
-    skb::{Addressed, Retained, Skb, Track},
+    skb::{Addressed, Pieces, Retained, Skb},
     slab::{BridgeId, LinkId, NsId},
     wire::{BROADCAST, ETHERNET, ETHERTYPE_ARP, ETHERTYPE_IPV4, Mac},
 };
@@ -65,8 +65,9 @@ impl Link {
         self.up && self.carrier
     }
 
-    fn takes(&self, frame: usize) -> bool {
-        self.up && frame <= self.mtu as usize + ETHERNET + VLAN_TAG
+    /// Whether a frame of so many bytes is not too long for it.
+    pub fn fits(&self, frame: usize) -> bool {
+        frame <= self.mtu as usize + ETHERNET + VLAN_TAG
     }
 }
 
@@ -142,14 +143,19 @@ impl Sim {
             }
             Kind::Bridge(bridge) => self.bridge_transmit(bridge, link, skb),
             Kind::Veth(peer) => {
-                if !self.links[peer].takes(skb.bytes.len()) {
+                let other = &self.links[peer];
+                if !other.up || !other.fits(skb.bytes.len()) {
                     self.recycle(skb);
                     return false;
                 }
-                // Only the bytes cross (`skb_scrub_packet`).
+                // Only the bytes cross, cut as they are (`skb_scrub_packet`).
                 self.arrivals.push_back(Skb {
                     bytes: skb.bytes,
                     link: peer,
+                    pieces: Pieces {
+                        largest: 0,
+                        bodies: skb.pieces.bodies,
+                    },
                     ..Skb::default()
                 });
             }
@@ -191,6 +197,10 @@ impl Sim {
         }
     }
 
+    pub(crate) fn is_loopback_link(&self, link: LinkId) -> bool {
+        self.links[link].kind == Kind::Loopback
+    }
+
     /// The namespace's loopback interface, which is its first link.
     pub(crate) fn loopback(&self, ns: NsId) -> LinkId {
         self.namespaces[ns]
@@ -219,31 +229,8 @@ impl Sim {
         let mut bytes = self.buffer();
         bytes.extend_from_slice(&skb.bytes);
         Skb {
-            bytes,
             pieces: skb.pieces.clone(),
-            ..Self::notes(skb)
-        }
-    }
-
-    fn notes(skb: &Skb) -> Skb {
-        Skb {
-            bytes: Vec::new(),
-            link: skb.link,
-            addressed: skb.addressed,
-            track: skb.track,
-            retained: skb.retained,
-            pieces: Default::default(),
-            port: skb.port,
-        }
-    }
-
-    /// A frame that this namespace makes itself.
-    pub(crate) fn new_skb(bytes: Vec<u8>, track: Track) -> Skb {
-        Skb {
-            bytes,
-            track,
-            retained: Retained::No,
-            ..Skb::default()
+            ..skb.like(bytes)
         }
     }
 }

@@ -8,7 +8,8 @@ use crate::{
     fragment,
     icmp::Error,
     netfilter::Hook,
-    route::{Path, To},
+    path::Path,
+    route::To,
     skb::{Addressed, Retained, Skb, Track},
     slab::{LinkId, NsId},
     wire::{DONT_FRAGMENT, ETHERNET, IPV4_HEADER, adjust, ipv4, put_u16, put_u32, seal, u16_at},
@@ -60,7 +61,7 @@ impl Sim {
         mut path: Path,
         track: Track,
     ) -> Result<(), Errno> {
-        let mut skb = Self::new_skb(frame, track);
+        let mut skb = Skb::new(frame, track);
         let destination = |skb: &Skb| skb.ipv4().map_or(0, |header| header.destination);
         let before = destination(&skb);
         if !self.hook(Hook::Output, ns, &mut skb, None, Some(path.link)) {

@@ -17,7 +17,7 @@ use crate::{
     link::Kind,
     output::Head,
     route::To,
-    skb::Track,
+    skb::{Skb, Track},
     slab::{LinkId, NsId},
     tape::Watch,
     wire::{ETHERNET, ETHERTYPE_ARP, IPV4_HEADER, Mac, mac_at, put, u16_at},
@@ -176,7 +176,7 @@ impl Sim {
         }
         let mac = MacAddr::from(self.links[path.link].mac);
         let frame = arp_request(mac, path.source.into(), shot.to);
-        self.transmit(path.link, Self::new_skb(frame, Track::None));
+        self.transmit(path.link, Skb::new(frame, Track::None));
         Ok(())
     }
 

@@ -96,6 +96,28 @@ pub(crate) struct Skb {
 }
 
 impl Skb {
+    /// A frame that a namespace makes itself.
+    pub fn new(bytes: Vec<u8>, track: Track) -> Self {
+        Self {
+            bytes,
+            track,
+            ..Self::default()
+        }
+    }
+
+    /// Other bytes with the same notes, save what they were put together from.
+    pub fn like(&self, bytes: Vec<u8>) -> Self {
+        Self {
+            bytes,
+            link: self.link,
+            addressed: self.addressed,
+            track: self.track,
+            retained: self.retained,
+            pieces: Pieces::default(),
+            port: self.port,
+        }
+    }
+
     pub fn destination(&self) -> Mac {
         mac_at(&self.bytes, 0)
     }

@@ -8,7 +8,7 @@ use crate::{
     fault::Fault,
     namespace::Answered,
     output::{DEFAULT_TTL, Head},
-    route::Path,
+    path::Path,
     skb::{Skb, Track},
     slab::NsId,
     wire::{

@@ -188,6 +188,11 @@ impl Ipv4 {
         })
     }
 
+    /// Whether a packet can be IPv4 at all (`ip_rcv_core`, `br_validate_ipv4`).
+    pub fn is_sound(packet: &[u8]) -> bool {
+        Self::parse(packet).is_some_and(|header| checksum(&packet[..header.header]) == 0)
+    }
+
     /// Bytes of the whole datagram before this packet's.
     pub fn offset(&self) -> usize {
         usize::from(self.fragment & FRAGMENT_OFFSET) * 8
