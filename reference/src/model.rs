@@ -83,6 +83,11 @@ impl Reference {
         })
     }
 
+    /// The dockerd, to look at and not to command.
+    pub fn docker(&self) -> &Docker {
+        &self.docker
+    }
+
     /// Has the eyes follow what dockerd has done.
     fn follow(&mut self) -> Result<(), ModelError> {
         match self.docker.is_up() {

@@ -12,6 +12,7 @@
     reason = "clippy does not know a test without the standard harness for one"
 )]
 
+mod adopted;
 mod drops;
 mod errnos;
 mod isolation;
@@ -66,6 +67,12 @@ const TESTS: &[Test] = &tests![
     snapshots::a_bridge_learns_where_stations_are,
     snapshots::servers_of_others_are_listed,
     snapshots::links_that_are_removed_are_gone_at_once,
+    adopted::they_are_seen_as_networks_of_ours,
+    adopted::links_that_come_and_go_are_noted,
+    adopted::plans_are_carried_out_in_them,
+    adopted::rules_of_iptables_are_read,
+    adopted::what_rules_of_iptables_drop_is_named,
+    adopted::rules_that_are_not_known_are_told,
     isolation::the_calling_thread_stays_where_it_is,
     isolation::nothing_outlives_the_process,
     isolation::no_descriptor_outlives_a_network,

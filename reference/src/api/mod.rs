@@ -142,7 +142,8 @@ impl Api {
         let (status, answer) = self
             .runtime
             .block_on(async { timeout(PATIENCE, exchange).await })
-            .map_err(|_| lost(format!("dockerd did not answer within {PATIENCE:?}")))??;
+            .map_err(|_| lost(format!("dockerd did not answer within {PATIENCE:?}")))?
+            .map_err(|error| lost(format!("dockerd does not answer: {error}")))?;
         if status.is_success() || status == StatusCode::NOT_MODIFIED {
             return Ok(answer);
         }
@@ -152,14 +153,17 @@ impl Api {
 }
 
 /// One request on a connection of its own: dockerd may have been another one a moment ago.
-async fn exchange(socket: &PathBuf, request: Request<Full<Bytes>>) -> Result<(StatusCode, Bytes)> {
-    let stream = UnixStream::connect(socket).await.map_err(lost)?;
-    let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(lost)?;
+async fn exchange(
+    socket: &PathBuf,
+    request: Request<Full<Bytes>>,
+) -> std::result::Result<(StatusCode, Bytes), Box<dyn std::error::Error>> {
+    let stream = UnixStream::connect(socket).await?;
+    let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
     let connection = tokio::spawn(connection);
     let answer = async {
-        let response = sender.send_request(request).await.map_err(lost)?;
+        let response = sender.send_request(request).await?;
         let status = response.status();
-        let body = response.into_body().collect().await.map_err(lost)?;
+        let body = response.into_body().collect().await?;
         Ok((status, body.to_bytes()))
     };
     let answer = answer.await;

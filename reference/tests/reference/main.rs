@@ -10,6 +10,7 @@
 mod containment;
 mod engine;
 mod kill;
+mod model;
 mod traces;
 
 use libtest_mimic::{Arguments, Conclusion, Failed, Trial};
@@ -47,7 +48,7 @@ fn main() {
         };
         Trial::test(*name, run).with_ignored_flag(skip)
     };
-    let tests = [containment::TESTS, engine::TESTS, kill::TESTS];
+    let tests = [containment::TESTS, engine::TESTS, model::TESTS, kill::TESTS];
     let trials = tests.into_iter().flatten().map(trial).collect();
     let conclusion: Conclusion = libtest_mimic::run(&arguments, trials);
     conclusion.exit();
