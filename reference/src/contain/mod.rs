@@ -164,8 +164,7 @@ impl Containment {
             }
             Event::Ended(how) => {
                 let log = self.log();
-                let last = log.lines().rfind(|line| !line.trim().is_empty());
-                Ok(Start::Ended(last.map_or(how, str::to_owned)))
+                Ok(Start::Ended(last_words(&log).map_or(how, str::to_owned)))
             }
             other => Err(other.to_string()),
         }
@@ -213,6 +212,14 @@ impl Containment {
     }
 }
 
+/// Why dockerd ended: what it says to its caller, behind which there may be log lines still.
+fn last_words(log: &str) -> Option<&str> {
+    let is_logged = |line: &str| line.starts_with("time=\"");
+    let mut words = log.lines().rev().filter(|line| !line.trim().is_empty());
+    let last = words.clone().next();
+    words.find(|line| !is_logged(line)).or(last)
+}
+
 /// What went wrong, and at what.
 fn doing<E: std::fmt::Display>(what: impl std::fmt::Display) -> impl FnOnce(E) -> String {
     move |error| format!("{what}: {error}")
@@ -221,4 +228,19 @@ fn doing<E: std::fmt::Display>(what: impl std::fmt::Display) -> impl FnOnce(E) -
 fn write(path: impl AsRef<Path>, text: &str) -> Result<(), String> {
     let path = path.as_ref();
     fs::write(path, text).map_err(doing(format_args!("write {}", path.display())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn last_words_are_not_those_of_the_log() {
+        let log = "time=\"2026\" level=info msg=up\nfailed to start daemon: no\n\n\
+                   time=\"2026\" level=warning msg=reconnecting\n";
+        assert_eq!(last_words(log), Some("failed to start daemon: no"));
+        let logged = "time=\"2026\" level=info msg=up\n";
+        assert_eq!(last_words(logged), logged.lines().next());
+        assert_eq!(last_words("\n"), None);
+    }
 }

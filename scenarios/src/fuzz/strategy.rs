@@ -71,8 +71,9 @@ fn step(world: World) -> BoxedStrategy<Step> {
     proptest::strategy::Union::new_weighted(kinds).boxed()
 }
 
+/// Nothing that an id can begin with: dockerd knows containers by any beginning of their ids too.
 fn container_name(number: u8) -> Name {
-    Name::new(&format!("c{number}"))
+    Name::new(&format!("n{number}"))
 }
 
 fn name(world: World) -> impl Strategy<Value = Name> {

@@ -217,10 +217,10 @@ fn details(scenario: &Scenario, record: &Record) -> Vec<String> {
             format!("the recording of {model} is of no use: {path}: {why}"),
         ],
         End::Broken { step, model, why } => {
-            vec![
-                place(scenario, *step),
-                format!("{} failed itself: {why}", record.name(*model)),
-            ]
+            let mut lines = vec![place(scenario, *step)];
+            let why = format!("{} failed itself: {why}", record.name(*model));
+            lines.extend(why.lines().map(str::to_owned));
+            lines
         }
     }
 }
