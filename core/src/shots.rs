@@ -4,7 +4,7 @@ use std::net::Ipv4Addr;
 
 use crate::{
     command::Destination,
-    engine::{Engine, Refusal},
+    engine::{Engine, Refusal, look_up},
     model::{DataplaneError, ModelError},
     name::{Name, Netns},
     probe::{Probe, Shot},
@@ -42,15 +42,6 @@ pub fn resolve_name(
         None if name.as_str() == Name::HOST => gateway,
         None => address(),
     }
-}
-
-/// The first IPv4 address that a hosts file gives for `name`.
-fn look_up(hosts: &str, name: &str) -> Option<Ipv4Addr> {
-    hosts.lines().find_map(|line| {
-        let mut words = line.split_whitespace();
-        let address = words.next()?.parse().ok()?;
-        words.any(|word| word == name).then_some(address)
-    })
 }
 
 impl Directory for Engine {

@@ -108,7 +108,7 @@ pub(super) fn update(file: &str, alias: &str, address: Ipv4Addr) -> String {
 }
 
 /// The first IPv4 address that the file gives for `name`.
-pub(super) fn look_up(file: &str, name: &str) -> Option<Ipv4Addr> {
+pub(crate) fn look_up(file: &str, name: &str) -> Option<Ipv4Addr> {
     file.lines().find_map(|line| {
         let mut words = line.split_whitespace();
         let address = words.next()?.parse().ok()?;

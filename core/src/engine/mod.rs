@@ -24,6 +24,7 @@ mod view;
 
 use std::collections::BTreeMap;
 
+pub(crate) use self::hosts::look_up;
 pub use self::{action::Action, refusal::Refusal};
 use self::{
     change::Change,

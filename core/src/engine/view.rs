@@ -2,9 +2,10 @@
 
 use std::{collections::BTreeMap, net::Ipv4Addr};
 
-use super::{Engine, container::Container, hosts, refusal::Refusal};
+use super::{Engine, container::Container, refusal::Refusal};
 use crate::{
     name::{Name, Netns},
+    shots::resolve_name,
     snapshot::{ContainerState, Status},
 };
 
@@ -12,13 +13,10 @@ impl Engine {
     /// The address that `name` has for the program running in `from`: by its hosts file, or as a
     /// container's name, or as `host`, which is the bridge's address.
     pub fn resolve(&self, from: &Name, name: &Name) -> Option<Ipv4Addr> {
-        let in_hosts = |container: &Container| hosts::look_up(self.hosts(container), name.as_str());
-        match self.containers.get(from).and_then(in_hosts) {
-            Some(address) => Some(address),
-            None if name.as_str() == "localhost" => Some(Ipv4Addr::LOCALHOST),
-            None if name.as_str() == Name::HOST => Some(self.network()?.gateway),
-            None => self.address_of(name),
-        }
+        let container = self.containers.get(from);
+        let hosts = container.map_or("", |container| self.hosts(container));
+        let gateway = self.network().map(|network| network.gateway);
+        resolve_name(hosts, name, gateway, || self.address_of(name))
     }
 
     /// Whether `name` is a container's.
