@@ -156,6 +156,24 @@ fn not_everything_can_be_a_port() {
 }
 
 #[test]
+fn a_loop_of_bridges_is_told_from_an_end() {
+    let mut net = Net::home();
+    let pair = |near: &str, far: &str, mac: u8| Op::AddVeth {
+        near: port_of("br0", end(near, mac)),
+        far: port_of("br1", end(far, mac + 1)),
+    };
+    net.run(vec![
+        bridge("host/br1"),
+        up("host/br1"),
+        pair("host/one", "host/eno", 0x50),
+        pair("host/two", "host/owt", 0x52),
+    ]);
+    assert!(net.throw(&shot("a", "10.0.0.99", Payload::Arp)).timed_out);
+    net.run(vec![set("host/two", LinkChange::Up(false))]);
+    assert!(!net.throw(&shot("a", "10.0.0.3", Payload::Arp)).timed_out);
+}
+
+#[test]
 fn brctl_removes_only_a_bridge_that_is_down() {
     let mut net = Net::home();
     let delete = |at: &str| Op::DeleteBridge(link(at));
