@@ -212,3 +212,118 @@ fn read_sctp(info: Structure<'_>) -> Option<Match> {
     };
     Some(Match { negated, field })
 }
+
+#[cfg(test)]
+mod tests {
+    use netparity_core::rules::ChainName;
+    use proptest::{collection::vec, prelude::*};
+
+    use super::{super::message::Writer, *};
+
+    /// A rule of a module, with what the structure has at these places, and a verdict.
+    fn rule_of(module: &str, revision: u32, size: usize, halves: &[(usize, u16)]) -> Writer {
+        let mut info = vec![0; size];
+        for (at, half) in halves {
+            info[*at..at + 2].copy_from_slice(&half.to_ne_bytes());
+        }
+        let mut list = Writer::default();
+        put_module(&mut list, "match", (module, revision), &info);
+        Expression::Counter { packets: 7 }.write(&mut list);
+        Expression::Verdict(Verdict::Drop).write(&mut list);
+        list
+    }
+
+    fn put_module(list: &mut Writer, kind: &str, (name, revision): (&str, u32), info: &[u8]) {
+        list.nest(NFTA_LIST_ELEM, |element| {
+            element.put_text(NFTA_EXPR_NAME, kind);
+            element.nest(NFTA_EXPR_DATA, |data| {
+                data.put_text(NFTA_MATCH_NAME, name);
+                data.put_u32(NFTA_MATCH_REV, revision);
+                data.put(NFTA_MATCH_INFO, info);
+            });
+        });
+    }
+
+    #[test]
+    fn modules_are_read_where_they_ask_what_a_rule_can() {
+        let drop = Rule::new(Target::Drop);
+        for (list, rule) in [
+            (
+                rule_of("conntrack", 3, 160, &[(146, 1), (150, 6)]),
+                drop.clone().when(Field::Established),
+            ),
+            (
+                rule_of("conntrack", 3, 160, &[(146, 1), (148, 1), (150, 6)]),
+                drop.clone().unless(Field::Established),
+            ),
+            (
+                rule_of("addrtype", 1, 8, &[(2, 4)]),
+                drop.clone().when(Field::DestinationIsLocal),
+            ),
+            (
+                rule_of("addrtype", 1, 8, &[(0, 4), (4, 1)]),
+                drop.unless(Field::SourceIsLocal),
+            ),
+        ] {
+            assert_eq!(read(Value(list.bytes())).unwrap(), (rule, Some(7)));
+        }
+    }
+
+    #[test]
+    fn what_a_rule_cannot_ask_is_refused_and_named() {
+        for list in [
+            rule_of("conntrack", 3, 160, &[(146, 1), (150, 8)]),
+            rule_of("conntrack", 3, 160, &[(146, 3), (150, 6)]),
+            rule_of("conntrack", 2, 160, &[(146, 1), (150, 6)]),
+            rule_of("conntrack", 3, 140, &[]),
+            rule_of("addrtype", 1, 8, &[(0, 4), (2, 4)]),
+            rule_of("addrtype", 1, 8, &[(2, 8)]),
+            rule_of("sctp", 0, 292, &[(0, 1), (2, 9), (284, 2)]),
+            rule_of("ttl", 0, 2, &[]),
+        ] {
+            let failure = read(Value(list.bytes())).unwrap_err();
+            assert_eq!(failure.to_string(), "unknown use of nf_tables' match");
+        }
+        let mut to_port = Writer::default();
+        put_module(&mut to_port, "target", ("MASQUERADE", 0), &[1, 0, 0, 0, 2]);
+        assert!(read(Value(to_port.bytes())).is_err());
+    }
+
+    #[test]
+    fn steps_out_of_order_are_refused() {
+        let compare = Expression::Compare {
+            equal: true,
+            data: &[6],
+        };
+        let load = Expression::Load(Load::Meta(NFT_META_L4PROTO));
+        let jump = Expression::Verdict(Verdict::Jump(ChainName::Docker));
+        let is_read = |steps: &[Expression<'_>]| {
+            let mut list = Writer::default();
+            steps.iter().for_each(|step| step.write(&mut list));
+            read(Value(list.bytes())).is_ok()
+        };
+        assert!(is_read(&[load, compare, jump]));
+        assert!(!is_read(&[]));
+        assert!(!is_read(&[load, compare]));
+        assert!(!is_read(&[compare, jump]));
+        assert!(!is_read(&[load, jump]));
+        assert!(!is_read(&[load, load, compare, jump]));
+        assert!(!is_read(&[jump, jump]));
+    }
+
+    proptest! {
+        #[test]
+        fn a_garbled_rule_is_no_panic(
+            cut in any::<prop::sample::Index>(),
+            garble in vec((any::<prop::sample::Index>(), any::<u8>()), 0..6),
+        ) {
+            let list = rule_of("sctp", 0, 292, &[(0, 1), (2, 1), (284, 2)]);
+            let mut bytes = list.bytes().to_vec();
+            for (at, byte) in garble {
+                *at.get_mut(&mut bytes) = byte;
+            }
+            bytes.truncate(cut.index(bytes.len() + 1));
+            let _ = read(Value(&bytes));
+        }
+    }
+}
