@@ -253,6 +253,13 @@ fn the_order_of_links_in_hosts_is_free_and_no_other() {
     assert!(!same(&[a, own, b]));
     assert!(!same(&[own, a, b]));
     assert!(!same(&[a, a, own]));
+
+    // By its own name a link has no name behind the hostname.
+    let (own, short) = ("10.0.0.9\tme.example me\n", "10.0.0.2\tdb id\n");
+    let one = hosts(&[short, b, own].concat());
+    let same = |lines: &[&str]| parity::snapshots(&one, &hosts(&lines.concat())).is_none();
+    assert!(same(&[b, short, own]));
+    assert!(!same(&[short, own, b]));
 }
 
 #[test]

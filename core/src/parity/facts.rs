@@ -1,6 +1,6 @@
 //! A snapshot as facts.
 
-use std::{collections::BTreeMap, fmt};
+use std::{collections::BTreeMap, fmt, net::Ipv4Addr};
 
 use super::Difference;
 use crate::{
@@ -150,8 +150,16 @@ fn list<T: fmt::Display>(items: impl IntoIterator<Item = T>) -> String {
 /// The lines of a hosts file, those of links that stand together in order. What is behind the last
 /// line's end is a line too, so that every byte counts.
 fn hosts(text: &str) -> Vec<&str> {
-    // Alias, hostname and name (moby's daemon/container_operations_unix.go, buildSandboxOptions).
-    let is_of_link = |line: &str| line.split_whitespace().count() == 4;
+    // Alias, hostname, and the name where that is not the alias (moby's
+    // daemon/container_operations_unix.go, buildSandboxOptions). A container's own line has its
+    // hostname and, where that has a domain, what is before it.
+    let is_of_link = |line: &str| match line.split_whitespace().collect::<Vec<_>>()[..] {
+        [address, alias, hostname, ..] => {
+            let is_own = alias.split_once('.').is_some_and(|it| it.0 == hostname);
+            address.parse::<Ipv4Addr>().is_ok() && !is_own
+        }
+        _ => false,
+    };
     let mut lines: Vec<_> = text.split('\n').collect();
     for links in lines.chunk_by_mut(|one, next| is_of_link(one) && is_of_link(next)) {
         links.sort_unstable();
