@@ -53,7 +53,7 @@ pub(super) struct FuzzArgs {
     /// How many cases.
     #[arg(long, value_name = "N", default_value_t = 1000)]
     cases: u64,
-    /// When to stop in any case: 60s, 5m, 1h.
+    /// When to stop in any case: 60s, 5m, 1h. Shrinking may take as long again.
     #[arg(long = "for", value_name = "TIME", value_parser = duration)]
     time: Option<Duration>,
     /// What the cases are drawn from; another one each time if absent.

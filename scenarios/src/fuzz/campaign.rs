@@ -57,7 +57,7 @@ pub struct Campaign {
     pub seed: u64,
     /// How many cases all shards together try.
     pub cases: u64,
-    /// When to stop in any case.
+    /// When to stop in any case. Shrinking may take as long again.
     pub time: Option<Duration>,
     /// Which of the cases are tried here.
     pub shard: Shard,
@@ -113,14 +113,14 @@ impl Campaign {
         let strategy = subject.cases();
         let numbers = (0..self.cases).skip(self.shard.index as usize);
         for number in numbers.step_by(self.shard.count.max(1) as usize) {
-            if self.time.is_some_and(|time| start.elapsed() >= time) {
+            if self.is_over(start, 1) {
                 break;
             }
             let mut tree = self.draw(&strategy, number)?;
             outcome.cases += 1;
             let found = subject.test(&tree.current(), &mut outcome.coverage)?;
             if let Some(what) = found {
-                outcome.finding = Some(self.shrink(subject, &mut *tree, number, what)?);
+                outcome.finding = Some(self.shrink(subject, &mut *tree, number, what, start)?);
                 break;
             }
             if !go_on(&outcome.coverage) {
@@ -128,6 +128,12 @@ impl Campaign {
             }
         }
         Ok(outcome)
+    }
+
+    /// Whether what was begun at `start` has taken its time, so many times.
+    fn is_over(&self, start: Instant, times: u32) -> bool {
+        self.time
+            .is_some_and(|time| start.elapsed() >= time.saturating_mul(times))
     }
 
     fn draw<C: Clone + std::fmt::Debug>(
@@ -152,11 +158,12 @@ impl Campaign {
         tree: &mut dyn ValueTree<Value = S::Case>,
         number: u64,
         mut what: String,
+        start: Instant,
     ) -> Result<Finding<S::Case>, String> {
         let mut case = tree.current();
         let mut shrinks = 0;
         let mut more = tree.simplify();
-        while more && shrinks < SHRINKS {
+        while more && shrinks < SHRINKS && !self.is_over(start, 2) {
             shrinks += 1;
             let smaller = tree.current();
             more = match subject.test(&smaller, &mut Coverage::default())? {
