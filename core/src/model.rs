@@ -52,6 +52,14 @@ pub trait NetworkModel {
     ///
     /// [`ModelError::Broken`] where the model itself failed.
     fn snapshot(&mut self) -> Result<Snapshot, ModelError>;
+
+    /// Goes back to the empty network that the model began as: nothing that was done or sent before
+    /// shows in what comes after.
+    ///
+    /// # Errors
+    ///
+    /// [`ModelError::Broken`] where the model itself failed.
+    fn reset(&mut self) -> Result<(), ModelError>;
 }
 
 /// What a command that was carried out has to say.
@@ -123,6 +131,13 @@ pub trait Dataplane {
     ///
     /// [`DataplaneError::Broken`] where the data plane itself failed.
     fn snapshot(&mut self) -> Result<Snapshot, DataplaneError>;
+
+    /// Goes back to a host with nothing but its loopback interface, as if nothing had been there.
+    ///
+    /// # Errors
+    ///
+    /// [`DataplaneError::Broken`] where the data plane itself failed.
+    fn reset(&mut self) -> Result<(), DataplaneError>;
 }
 
 /// Why a data plane did not do what it was told.
@@ -250,5 +265,12 @@ impl<D: Dataplane> NetworkModel for Planned<D> {
         let mut snapshot = self.dataplane.snapshot()?;
         snapshot.containers = self.engine.containers();
         Ok(snapshot)
+    }
+
+    fn reset(&mut self) -> Result<(), ModelError> {
+        self.dataplane.reset()?;
+        self.engine = Engine::default();
+        self.shots = Shots::default();
+        Ok(())
     }
 }

@@ -172,6 +172,11 @@ impl Dataplane for Kernel {
     fn snapshot(&mut self) -> Result<Snapshot, DataplaneError> {
         self.look().map_err(Failure::broken)
     }
+
+    fn reset(&mut self) -> Result<(), DataplaneError> {
+        *self = Self::open(&self.access.clone()).map_err(Failure::broken)?;
+        Ok(())
+    }
 }
 
 impl Drop for Kernel {

@@ -27,6 +27,9 @@ use crate::{
 
 /// A real dockerd as a network model.
 pub struct Reference {
+    access: Access,
+    kernel: netparity_kernel::Access,
+    options: Options,
     docker: Docker,
     eyes: Kernel,
     register: Register,
@@ -73,6 +76,9 @@ impl Reference {
         let eyes = Kernel::adopting(kernel, host)
             .map_err(|unavailable| Unavailable::new(unavailable.to_string()))?;
         Ok(Self {
+            access: *access,
+            kernel: kernel.clone(),
+            options: options.clone(),
             docker,
             eyes,
             register: Register::default(),
@@ -227,6 +233,12 @@ impl NetworkModel for Reference {
         let mut snapshot = self.eyes.snapshot()?;
         snapshot.containers = self.docker.containers()?;
         Ok(snapshot)
+    }
+
+    fn reset(&mut self) -> Result<(), ModelError> {
+        let fresh = Self::new(&self.access, &self.kernel, &self.options);
+        *self = fresh.map_err(|why| ModelError::Broken(why.to_string()))?;
+        Ok(())
     }
 }
 

@@ -53,6 +53,10 @@ impl NetworkModel for Puppet {
     fn snapshot(&mut self) -> Result<Snapshot, ModelError> {
         self.snapshot.clone()
     }
+
+    fn reset(&mut self) -> Result<(), ModelError> {
+        Ok(())
+    }
 }
 
 const HOST: MacAddr = MacAddr(2, 0x42, 0, 0, 0, 1);

@@ -200,4 +200,13 @@ impl Dataplane for Sim {
     fn snapshot(&mut self) -> Result<Snapshot, DataplaneError> {
         Ok(self.look())
     }
+
+    fn reset(&mut self) -> Result<(), DataplaneError> {
+        let fault = self.fault;
+        *self = Self {
+            fault,
+            ..Self::new()
+        };
+        Ok(())
+    }
 }

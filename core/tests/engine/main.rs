@@ -62,6 +62,11 @@ impl Dataplane for Notebook {
             ..Snapshot::default()
         })
     }
+
+    fn reset(&mut self) -> Result<(), DataplaneError> {
+        *self = Self::default();
+        Ok(())
+    }
 }
 
 impl Notebook {

@@ -17,6 +17,8 @@ pub struct Parity<'a> {
     machine: &'a Machine,
     models: [ModelKind; 2],
     world: World,
+    /// The models that the last case was played on, if there was one and nothing broke.
+    played: Option<[Box<dyn NetworkModel>; 2]>,
 }
 
 impl<'a> Parity<'a> {
@@ -26,10 +28,18 @@ impl<'a> Parity<'a> {
             machine,
             models,
             world,
+            played: None,
         }
     }
 
-    fn open(&self) -> Result<[Box<dyn NetworkModel>; 2], String> {
+    /// Both models, empty.
+    fn open(&mut self) -> Result<[Box<dyn NetworkModel>; 2], String> {
+        if let Some(mut models) = self.played.take() {
+            for model in &mut models {
+                model.reset().map_err(|error| error.to_string())?;
+            }
+            return Ok(models);
+        }
         let [left, right] = self.models;
         Ok([self.machine.open(left)?, self.machine.open(right)?])
     }
@@ -48,12 +58,15 @@ impl Subject for Parity<'_> {
         coverage: &mut Coverage,
     ) -> Result<Option<String>, String> {
         let [mut left, mut right] = self.open()?;
+        let mut found = None;
         for (at, step) in case.iter().enumerate() {
             if let Some(difference) = differ(&mut *left, &mut *right, step, coverage)? {
-                return Ok(Some(format!("line {}: {step}\n{difference}", at + 1)));
+                found = Some(format!("line {}: {step}\n{difference}", at + 1));
+                break;
             }
         }
-        Ok(None)
+        self.played = Some([left, right]);
+        Ok(found)
     }
 
     fn write(&mut self, finding: &Finding<Vec<Step>>) -> String {
