@@ -4,7 +4,7 @@ use std::net::Ipv4Addr;
 
 use crate::{
     command::Destination,
-    engine::{Engine, Refusal, look_up},
+    engine::{Engine, Refusal, look_up, refusal},
     model::{DataplaneError, ModelError},
     name::{Name, Netns},
     probe::{Probe, Shot},
@@ -130,11 +130,7 @@ fn resolve(
 /// Why a probe was not sent.
 pub fn unsent(probe: &Probe, error: DataplaneError) -> ModelError {
     match error {
-        DataplaneError::Refused { errno, .. } => Refusal::new(format!(
-            "Cannot open network namespace \"{}\": {errno}",
-            probe.from
-        ))
-        .into(),
+        DataplaneError::Refused { errno, .. } => refusal::no_sender(&probe.from, errno).into(),
         broken => broken.into(),
     }
 }

@@ -60,7 +60,7 @@ impl Action {
             | Self::Stop {
                 name,
                 restarts: true,
-            } => Refusal::new(format!("Cannot restart container {name}: {refusal}")),
+            } => refusal::cannot_restart(name, &refusal).passing_on(&refusal),
             _ => refusal,
         }
     }
@@ -101,14 +101,12 @@ impl Engine {
             Command::Start(name) => vec![start(name, false)],
             Command::Stop(name) => vec![stop(name, false)],
             Command::Kill(name) => {
-                let container = self.container(name).map_err(|unknown| {
-                    Refusal::new(format!("Cannot kill container: {name}: {unknown}"))
-                })?;
+                let container = self
+                    .container(name)
+                    .map_err(|unknown| refusal::cannot_kill(name, &unknown).passing_on(&unknown))?;
                 if container.running.is_none() {
-                    let id = &container.id;
-                    return Err(Refusal::new(format!(
-                        "Cannot kill container: {name}: Container {id} is not running"
-                    )));
+                    let why = refusal::not_running(&container.id);
+                    return Err(refusal::cannot_kill(name, &why).passing_on(&why));
                 }
                 vec![stop(name, false)]
             }

@@ -1,14 +1,14 @@
 //! The bridge of the default network. Sources: moby 20.10's `daemon/daemon_unix.go`
 //! (`initBridgeDriver`) and libnetwork's `drivers/bridge` and `netutils`.
 
-use std::{fmt, net::Ipv4Addr};
+use std::net::Ipv4Addr;
 
 use ipnet::Ipv4Net;
 
 use super::{
     daemon::Network,
     firewall, identity,
-    refusal::{self, Refusal},
+    refusal::{self, Refusal, no_default_network},
 };
 use crate::{
     allocator::{Allocator, LowestFree},
@@ -89,14 +89,14 @@ impl<'a> Site<'a> {
     /// Makes the bridge if it is Docker's to make (`newInterface`, `setupDevice`).
     fn ready(&mut self, bridge: LinkName) -> Result<(), Refusal> {
         match self.host.links.get(&bridge) {
-            Some(state) if state.kind != LinkKind::Bridge => Err(refusal::default_network(
-                format_args!("existing interface {bridge} is not a bridge"),
-            )),
+            Some(state) if state.kind != LinkKind::Bridge => {
+                Err(no_default_network(&refusal::not_a_bridge(bridge)))
+            }
             Some(_) => Ok(()),
             None if self.restored(bridge).is_some() => Ok(()),
-            None if bridge != LinkName::DOCKER0 => Err(refusal::default_network(format_args!(
-                "bridge device with non default name {bridge} must be created manually"
-            ))),
+            None if bridge != LinkName::DOCKER0 => {
+                Err(no_default_network(&refusal::foreign_bridge_missing(bridge)))
+            }
             None => {
                 self.ops.push(Op::AddBridge {
                     link: LinkRef::host(bridge),
@@ -145,8 +145,8 @@ impl<'a> Site<'a> {
         if subnet.prefix_len() == 0 {
             let is_edge = wanted.addr() == subnet.network() || wanted.addr() == subnet.broadcast();
             return Err(match is_edge {
-                true => gateway_refusal(wanted.addr(), IN_USE),
-                false => refusal::default_network("ipv4 pool is empty"),
+                true => no_default_network(&refusal::gateway_in_use(wanted.addr())),
+                false => no_default_network(&refusal::pool_is_empty()),
             });
         }
         let mut pool = match config.fixed_cidr {
@@ -157,19 +157,22 @@ impl<'a> Site<'a> {
         let gateway = match has_host_part {
             true => wanted.addr(),
             // The address manager takes the first that is free.
-            false => pool.next().ok_or_else(|| gateway_refusal("", NONE_FREE))?,
+            false => {
+                let free = pool.next();
+                free.ok_or_else(|| no_default_network(&refusal::gateway_not_free("")))?
+            }
         };
         if !pool.reserve(gateway) {
             let is_large = subnet.prefix_len() <= 30;
-            let why = if is_large { IN_USE } else { NONE_FREE };
-            return Err(gateway_refusal(gateway, why));
+            return Err(no_default_network(&match is_large {
+                true => refusal::gateway_in_use(gateway),
+                false => refusal::gateway_not_free(gateway),
+            }));
         }
         let mtu = match config.mtu {
             None | Some(0) => DEFAULT_MTU,
             Some(mtu) if mtu < 0 => {
-                return Err(refusal::default_network(format_args!(
-                    "invalid MTU number: {mtu}"
-                )));
+                return Err(no_default_network(&refusal::invalid_mtu(mtu)));
             }
             Some(mtu) => u32::try_from(mtu).unwrap_or(u32::MAX),
         };
@@ -204,7 +207,10 @@ impl<'a> Site<'a> {
             Some(address) => address,
             None => default_pools()
                 .find(|pool| !self.is_routed(*pool))
-                .ok_or_else(|| refusal::no_free_pool(default_pools()))?,
+                .ok_or_else(|| {
+                    let pools: Vec<String> = default_pools().map(|it| it.to_string()).collect();
+                    refusal::no_free_pool(pools.join(" "))
+                })?,
         };
         Ok(config.bip.unwrap_or(elected))
     }
@@ -219,15 +225,6 @@ impl<'a> Site<'a> {
         routes.any(|route| overlap(net, route.to))
             || restored.any(|address| overlap(net, address.trunc()))
     }
-}
-
-const IN_USE: &str = "Address already in use";
-const NONE_FREE: &str = "No available addresses on this pool";
-
-fn gateway_refusal(gateway: impl fmt::Display, why: &str) -> Refusal {
-    refusal::default_network(format_args!(
-        "failed to allocate gateway ({gateway}): {why}"
-    ))
 }
 
 /// `netutils.NetworkOverlaps`.

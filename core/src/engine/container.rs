@@ -3,7 +3,13 @@
 
 use std::{collections::BTreeSet, net::Ipv4Addr};
 
-use super::{Decision, Engine, change::Change, link_rules::Kin, links::Link, refusal::Refusal};
+use super::{
+    Decision, Engine,
+    change::Change,
+    link_rules::Kin,
+    links::Link,
+    refusal::{self, Refusal},
+};
 use crate::{
     command::{ContainerSpec, NetMode},
     name::{LinkName, LinkRef, Name, Netns},
@@ -103,11 +109,7 @@ impl Engine {
     pub(super) fn remove(&self, name: &Name) -> Result<Decision, Refusal> {
         let container = self.container(name)?;
         if container.running.is_some() {
-            return Err(Refusal::new(format!(
-                "You cannot remove a running container {}. \
-                 Stop the container before attempting removal or force remove",
-                container.id
-            )));
+            return Err(refusal::running(&container.id));
         }
         Ok(Decision {
             changes: vec![Change::Removed(name.clone())],

@@ -28,17 +28,11 @@ impl Engine {
         let net = network_mode(&spec.net);
         check_net_mode(&net, spec)?;
         if let Some(setting) = spec.env.iter().find(|setting| has_no_name(setting)) {
-            return Err(Refusal::new(format!(
-                "invalid environment variable: {setting}"
-            )));
+            return Err(refusal::invalid_variable(setting));
         }
         check_name(name, spec.name.as_ref().unwrap_or(name))?;
         if let Some(other) = self.containers.get(name) {
-            return Err(Refusal::new(format!(
-                "Conflict. The container name \"/{name}\" is already in use by container \"{}\". \
-                 You have to remove (or rename) that container to be able to reuse that name.",
-                other.id
-            )));
+            return Err(refusal::name_in_use(name, &other.id));
         }
         let net = match net {
             NetMode::Container(word) => NetMode::Container(match self.find(&word) {
@@ -115,16 +109,18 @@ impl Engine {
 
     fn resolve_link(&self, parent: &Name, text: &str) -> Result<Link, Refusal> {
         let typed = Typed::parse(text)?;
-        let unknown = |how: &str, word: &str| {
-            let why = refusal::no_such_container(word);
-            Refusal::new(format!("{how} get container for {word}: {why}"))
-        };
         let found = self.find(typed.child);
-        let (mut name, mut child) = found.ok_or_else(|| unknown("could not", typed.child))?;
+        let (mut name, mut child) = found.ok_or_else(|| {
+            let why = refusal::no_such_container(typed.child);
+            refusal::no_child(typed.child, &why).passing_on(&why)
+        })?;
         let mut passed = BTreeSet::from([child.serial]);
         while let NetMode::Container(target) = &child.spec.net {
             let found = self.find(target);
-            (name, child) = found.ok_or_else(|| unknown("Could not", target))?;
+            (name, child) = found.ok_or_else(|| {
+                let why = refusal::no_such_container(target);
+                refusal::no_owner_of_child(target, &why).passing_on(&why)
+            })?;
             if !passed.insert(child.serial) {
                 return Err(refusal::endless_link(name));
             }
@@ -194,7 +190,5 @@ fn check_name(name: &Name, typed: &Name) -> Result<(), Refusal> {
     {
         return Ok(());
     }
-    Err(Refusal::new(format!(
-        "Invalid container name ({typed}), only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed"
-    )))
+    Err(refusal::invalid_name(typed))
 }

@@ -1,7 +1,7 @@
 //! A container's namespace and its interface on the bridge. Source: libnetwork 20.10's
 //! `drivers/bridge/bridge.go` (`CreateEndpoint`).
 
-use std::{fmt, net::Ipv4Addr, ops::RangeInclusive};
+use std::{net::Ipv4Addr, ops::RangeInclusive};
 
 use super::{
     container::Container,
@@ -22,9 +22,8 @@ pub(super) fn check_mtu(name: &Name, network: &Network, address: Ipv4Addr) -> Re
     if MTUS.contains(&network.mtu) {
         return Ok(());
     }
-    let veth = identity::veth_name(address);
-    let why = format_args!("failed to set MTU on host interface {veth}: invalid argument");
-    Err(endpoint_refusal(name, why))
+    let why = refusal::veth_mtu(identity::veth_name(address));
+    Err(refusal::endpoint(name, &why).passing_on(&why))
 }
 
 /// As the kernel does it (`is_valid_ether_addr`).
@@ -92,21 +91,9 @@ pub(super) fn attach(
 }
 
 pub(super) fn veth_refusal(name: &Name, near: &VethEnd, errno: Errno) -> Refusal {
-    match (near.master, errno) {
-        (Some(bridge), Errno::ENODEV | Errno::ENXIO) => endpoint_refusal(
-            name,
-            format_args!(
-                "adding interface {} to bridge {bridge} failed: could not find bridge {bridge}: \
-                 route ip+net: no such network interface",
-                near.link.name
-            ),
-        ),
-        _ => endpoint_refusal(name, errno.text().to_lowercase()),
-    }
-}
-
-fn endpoint_refusal(name: &Name, why: impl fmt::Display) -> Refusal {
-    Refusal::new(format!(
-        "failed to create endpoint {name} on network bridge: {why}"
-    ))
+    let why = match (near.master, errno) {
+        (Some(bridge), Errno::ENODEV | Errno::ENXIO) => refusal::no_bridge(near.link.name, bridge),
+        _ => refusal::errno(errno.text().to_lowercase()),
+    };
+    refusal::endpoint(name, &why).passing_on(&why)
 }

@@ -1,7 +1,7 @@
 //! The words in which the host's tools pass on the kernel's refusals. Sources: bridge-utils'
 //! `brctl_cmd.c`, net-tools' `ifconfig.c`, iproute2's `libnetlink.c`.
 
-use super::Refusal;
+use super::refusal::{self, Refusal};
 use crate::{
     command::Tool,
     errno::Errno,
@@ -10,97 +10,73 @@ use crate::{
 };
 
 pub(super) fn refusal(tool: Tool, op: &Op, errno: Errno) -> Refusal {
-    Refusal::new(match tool {
+    match tool {
         Tool::Ip => ip(op, errno),
         Tool::Brctl => brctl(op, errno),
         Tool::Ifconfig => ifconfig(op, errno),
-        Tool::Sysctl => format!("sysctl: setting key: {errno}"),
-    })
+        Tool::Sysctl => refusal::sysctl(errno),
+    }
 }
 
 /// As a program in Go says it.
 pub(super) fn listen_refusal(port: Port, errno: Errno) -> Refusal {
-    let (protocol, number) = (port.protocol, port.number);
-    Refusal::new(format!(
-        "listen {protocol} 0.0.0.0:{number}: bind: {}",
-        errno.text().to_lowercase()
-    ))
+    refusal::listen(port.protocol, port.number, errno.text().to_lowercase())
 }
 
-fn ip(op: &Op, errno: Errno) -> String {
+fn ip(op: &Op, errno: Errno) -> Refusal {
     match (op, errno) {
-        (Op::AddNetns(netns), Errno::EEXIST) => {
-            format!("Cannot create namespace file \"/var/run/netns/{netns}\": {errno}")
-        }
-        (Op::DeleteNetns(netns), Errno::ENOENT) => {
-            format!("Cannot remove namespace file \"/var/run/netns/{netns}\": {errno}")
-        }
+        (Op::AddNetns(netns), Errno::EEXIST) => refusal::netns_exists(netns, errno),
+        (Op::DeleteNetns(netns), Errno::ENOENT) => refusal::netns_missing(netns, errno),
         (
             Op::DeleteLink(link)
             | Op::SetLink { link, .. }
             | Op::AddAddress { link, .. }
             | Op::DeleteAddress { link, .. },
             Errno::ENODEV,
-        ) => format!("Cannot find device \"{}\"", link.name),
-        _ => format!("RTNETLINK answers: {errno}"),
+        ) => refusal::no_device(link.name),
+        _ => refusal::rtnetlink(errno),
     }
 }
 
-fn brctl(op: &Op, errno: Errno) -> String {
+fn brctl(op: &Op, errno: Errno) -> Refusal {
     match op {
-        Op::AddBridge { link, .. } if errno == Errno::EEXIST => {
-            format!(
-                "device {} already exists; can't create bridge with the same name",
-                link.name
-            )
-        }
-        Op::AddBridge { .. } => format!("add bridge failed: {errno}"),
+        Op::AddBridge { link, .. } if errno == Errno::EEXIST => refusal::bridge_exists(link.name),
+        Op::AddBridge { .. } => refusal::add_bridge(errno),
         Op::DeleteBridge(link) => match errno {
-            Errno::ENXIO => format!("bridge {} doesn't exist; can't delete it", link.name),
-            Errno::EBUSY => format!("bridge {} is still up; can't delete it", link.name),
-            _ => format!("can't delete bridge {}: {errno}", link.name),
+            Errno::ENXIO => refusal::bridge_missing(link.name),
+            Errno::EBUSY => refusal::bridge_up(link.name),
+            _ => refusal::delete_bridge(link.name, errno),
         },
         Op::SetLink {
             link,
             change: LinkChange::Master(Some(bridge)),
         } => match errno {
-            Errno::ENODEV => format!("interface {} does not exist!", link.name),
-            Errno::ENXIO => format!("bridge {bridge} does not exist!"),
-            Errno::EBUSY => format!(
-                "device {} is already a member of a bridge; can't enslave it to bridge {bridge}.",
-                link.name
-            ),
-            Errno::ELOOP => format!(
-                "device {} is a bridge device itself; can't enslave a bridge device to a bridge device.",
-                link.name
-            ),
-            _ => format!("can't add {} to bridge {bridge}: {errno}", link.name),
+            Errno::ENODEV => refusal::no_port(link.name),
+            Errno::ENXIO => refusal::no_bridge_for_port(bridge),
+            Errno::EBUSY => refusal::enslaved(link.name, bridge),
+            Errno::ELOOP => refusal::port_is_bridge(link.name),
+            _ => refusal::enslave(link.name, bridge, errno),
         },
         Op::SetLink { link, .. } => match errno {
-            Errno::ENODEV => format!("interface {} does not exist!", link.name),
-            _ => format!("can't delete {} from its bridge: {errno}", link.name),
+            Errno::ENODEV => refusal::no_port(link.name),
+            _ => refusal::release(link.name, errno),
         },
-        _ => errno.text().to_owned(),
+        _ => refusal::errno(errno),
     }
 }
 
-fn ifconfig(op: &Op, errno: Errno) -> String {
+fn ifconfig(op: &Op, errno: Errno) -> Refusal {
     match op {
-        Op::AddAddress { link, .. } => format!("{}: SIOCSIFADDR: {errno}", link.name),
+        Op::AddAddress { link, .. } => refusal::set_address(link.name, errno),
         Op::SetLink { link, change } => match (change, errno) {
-            (LinkChange::Up(_), Errno::ENODEV) => {
-                format!(
-                    "{}: ERROR while getting interface flags: {errno}",
-                    link.name
-                )
-            }
-            (LinkChange::Up(_), _) => format!("SIOCSIFFLAGS: {errno}"),
-            (LinkChange::Mtu(_), _) => format!("SIOCSIFMTU: {errno}"),
-            (LinkChange::Mac(_), _) => format!("SIOCSIFHWADDR: {errno}"),
-            (LinkChange::Master(_), _) => errno.text().to_owned(),
+            (LinkChange::Up(_), Errno::ENODEV) => refusal::get_flags(link.name, errno),
+            (LinkChange::Up(_), _) => refusal::set_flags(errno),
+            (LinkChange::Mtu(_), _) => refusal::set_mtu(errno),
+            (LinkChange::Mac(_), _) => refusal::set_mac(errno),
+            (LinkChange::Master(_), _) => refusal::errno(errno),
         },
-        Op::AddRoute { .. } => format!("SIOCADDRT: {errno}"),
-        Op::DeleteRoute { .. } => format!("SIOCDELRT: {errno}"),
-        _ => errno.text().to_owned(),
+        Op::AddRoute { .. } => refusal::add_route(errno),
+        Op::DeleteRoute { .. } => refusal::delete_route(errno),
+        _ => refusal::errno(errno),
     }
 }

@@ -23,7 +23,7 @@ impl<'a> Typed<'a> {
         let (child, alias) = match text.split_once(':') {
             None => (text, text),
             Some((_, alias)) if alias.contains(':') => {
-                return Err(Refusal::new(format!("bad format for links: {text}")));
+                return Err(refusal::bad_link(text));
             }
             Some((child, alias)) => match child.strip_prefix('/') {
                 Some(child) => (child, last(alias)),

@@ -18,7 +18,7 @@ mod hosts;
 pub mod identity;
 mod link_rules;
 mod links;
-mod refusal;
+pub mod refusal;
 mod start;
 mod view;
 
@@ -174,14 +174,12 @@ impl Engine {
         match (action, decision.plan.ops.get(op)) {
             (Action::Host(command), Some(op)) => host_tools::refusal(command.tool, op, errno),
             (Action::Listen(_, port), _) => host_tools::listen_refusal(*port, errno),
-            (Action::Unlisten(name, port), _) => {
-                Refusal::new(format!("{name} does not listen on {port}"))
-            }
+            (Action::Unlisten(name, port), _) => refusal::not_listening(name, port),
             (Action::Start { name, .. }, Some(Op::AddVeth { near, .. })) => {
                 action.tell(endpoint::veth_refusal(name, near, errno))
             }
-            (Action::StartDaemon(_), _) => refusal::default_network(errno),
-            _ => action.tell(Refusal::new(errno.text())),
+            (Action::StartDaemon(_), _) => refusal::no_default_network(&refusal::errno(errno)),
+            _ => action.tell(refusal::errno(errno)),
         }
     }
 

@@ -47,7 +47,7 @@ impl Engine {
                 Ok(decision)
             }
             NetMode::Container(target) => self.start_joined(name, container, target),
-            NetMode::Network(network) => Err(Refusal::new(format!("network {network} not found"))),
+            NetMode::Network(network) => Err(refusal::no_network(network)),
         }
     }
 
@@ -64,9 +64,7 @@ impl Engine {
             return Err(refusal::join_self());
         }
         let (Some(shared), Some(hosts)) = (&target.running, target.hosts) else {
-            return Err(Refusal::new(format!(
-                "cannot join network of a non running container: {word}"
-            )));
+            return Err(refusal::join_stopped(word));
         };
         let mut decision = Decision::from(Change::Joined {
             name: name.clone(),
@@ -116,18 +114,11 @@ impl Engine {
         container: &Container,
         network: &Network,
     ) -> Result<Decision, Refusal> {
-        let address = network.pool.next().ok_or_else(|| {
-            Refusal::new(format!(
-                "no available IPv4 addresses on this network's address pools: bridge ({})",
-                network.id
-            ))
-        })?;
+        let free = network.pool.next();
+        let address = free.ok_or_else(|| refusal::no_free_address(&network.id))?;
         endpoint::check_mtu(name, network, address)?;
         if let Some(link) = container.links.iter().find(|link| !link.is_on_bridge) {
-            return Err(Refusal::new(format!(
-                "Cannot link to /{}, as it does not belong to the default network",
-                link.child
-            )));
+            return Err(refusal::link_off_bridge(&link.child));
         }
         // From here on Docker has written files, and rules that it takes back, before it finds
         // a reason to refuse.
@@ -182,17 +173,9 @@ impl Engine {
         let mut env = Vec::new();
         for link in &container.links {
             let running = self.child(link).filter(|child| child.running.is_some());
-            let child = running.ok_or_else(|| {
-                Refusal::new(format!(
-                    "Cannot link to a non running container: /{} AS {}",
-                    link.child, link.path
-                ))
-            })?;
+            let child = running.ok_or_else(|| refusal::link_to_stopped(&link.child, &link.path))?;
             if !link.is_on_bridge {
-                return Err(Refusal::new(format!(
-                    "container {} not attached to default bridge network",
-                    child.id
-                )));
+                return Err(refusal::child_off_bridge(&child.id));
             }
             let told = links::Child {
                 address: child.endpoint().map(|endpoint| endpoint.address),

@@ -2,7 +2,11 @@
 
 use std::{collections::BTreeMap, net::Ipv4Addr};
 
-use super::{Engine, container::Container, refusal::Refusal};
+use super::{
+    Engine,
+    container::Container,
+    refusal::{self, Refusal},
+};
 use crate::{
     name::{Name, Netns},
     shots::resolve_name,
@@ -35,10 +39,7 @@ impl Engine {
                 running: Some(running),
                 ..
             }) => Ok(running.netns.clone()),
-            Some(container) => Err(Refusal::new(format!(
-                "Container {} is not running",
-                container.id
-            ))),
+            Some(container) => Err(refusal::not_running(&container.id)),
             None if name.as_str() == Name::HOST => Ok(Netns::Host),
             None => Ok(Netns::Named(name.clone())),
         }

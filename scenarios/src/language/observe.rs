@@ -6,7 +6,7 @@ use ipnet::Ipv4Net;
 use netparity_core::{
     MacAddr,
     command::{Command, HostCommand, Tool},
-    engine::Refusal,
+    engine::refusal::{self, Refusal},
     errno::Errno,
     name::{LinkName, LinkRef, Netns},
     plan::{LinkChange, Op},
@@ -116,7 +116,7 @@ impl Configure {
                             true => Errno::EADDRNOTAVAIL,
                             false => Errno::ENODEV,
                         };
-                        return Err(Refusal::new(format!("SIOCSIFNETMASK: {why}")));
+                        return Err(refusal::set_netmask(why));
                     };
                     Some(Ipv4Net::new_assert(old.addr(), prefix))
                 }
@@ -162,9 +162,7 @@ impl Enslave {
         let has_master = |link: &LinkState| link.master.is_some();
         // The kernel's br_add_if, in bridge-utils' words.
         if state.links.get(&port).is_some_and(has_master) && state.links.contains_key(&bridge) {
-            return Err(Refusal::new(format!(
-                "device {port} is already a member of a bridge; can't enslave it to bridge {bridge}."
-            )));
+            return Err(refusal::enslaved(port, bridge));
         }
         Ok(vec![Op::SetLink {
             link: self.port.clone(),
@@ -179,13 +177,11 @@ impl Release {
         let (port, bridge) = (self.port.name, self.bridge);
         // bridge-utils' br_cmd_delif.
         match state.links.get(&port) {
-            None => Err(Refusal::new(format!("interface {port} does not exist!"))),
+            None => Err(refusal::no_port(port)),
             Some(_) if !state.links.contains_key(&bridge) => {
-                Err(Refusal::new(format!("bridge {bridge} does not exist!")))
+                Err(refusal::no_bridge_for_port(bridge))
             }
-            Some(link) if !master(link) => Err(Refusal::new(format!(
-                "device {port} is not a slave of {bridge}"
-            ))),
+            Some(link) if !master(link) => Err(refusal::not_enslaved(port, bridge)),
             Some(_) => Ok(vec![Op::SetLink {
                 link: self.port.clone(),
                 change: LinkChange::Master(None),
