@@ -98,6 +98,9 @@ pub enum Op {
     },
     /// Changes the host's packet rules. Neighbouring operations of this kind are one transaction.
     Rules(RuleOp),
+    /// Has the host forget the connections it tracks whose answers come from this address or go to
+    /// it (`conntrack -D`). Done when nothing of the plan can be refused any more.
+    ForgetConnections(Ipv4Addr),
     /// Opens a server on `0.0.0.0`: tcp accepts, udp echoes what it gets from the address it was sent to.
     Listen {
         /// Where.

@@ -1,7 +1,10 @@
 //! Connection tracking: which connection a packet belongs to, and in what state that is
 //! (`nf_conntrack_core.c`, `nf_conntrack_proto_{tcp,udp,icmp}.c`).
 
-use std::hash::{Hash, Hasher};
+use std::{
+    collections::BTreeSet,
+    hash::{Hash, Hasher},
+};
 
 use crate::{
     Sim,
@@ -188,6 +191,21 @@ impl Conntrack {
             conn.confirmed = false;
         }
         self.recent.push(id);
+    }
+
+    /// Takes the connections out of the table whose answers come from or go to these addresses.
+    pub fn forget(&mut self, addresses: &BTreeSet<u32>) {
+        let is_meant = |conn: &Conn| {
+            conn.confirmed
+                && [conn.reply.source, conn.reply.destination]
+                    .iter()
+                    .any(|end| addresses.contains(end))
+        };
+        let meant = |(id, conn): (usize, &Conn)| is_meant(conn).then_some(id as ConnId);
+        let ids: Vec<ConnId> = self.conns.iter().enumerate().filter_map(meant).collect();
+        for id in ids {
+            self.remove(id);
+        }
     }
 
     /// Frees the numbers of connections that came to nothing. Only when no packet is under way.

@@ -1,5 +1,7 @@
 //! Carrying out plans: each operation with the errno that Linux has for it.
 
+use std::collections::BTreeSet;
+
 use netparity_core::{
     errno::Errno,
     model::DataplaneError,
@@ -19,8 +21,10 @@ impl Sim {
     /// All of a plan or, undone again, none of it.
     pub(crate) fn carry_out(&mut self, plan: &Plan) -> Result<(), DataplaneError> {
         let result = self.carry_out_all(plan);
-        if result.is_err() && !self.has(Fault::NoRollback) {
-            self.roll_back();
+        match result {
+            Ok(()) => self.forget_connections(plan),
+            Err(_) if self.has(Fault::NoRollback) => {}
+            Err(_) => self.roll_back(),
         }
         self.undo.clear();
         result.map_err(|(op, errno)| DataplaneError::Refused { op, errno })
@@ -35,6 +39,20 @@ impl Sim {
             }
         }
         rules
+    }
+
+    fn forget_connections(&mut self, plan: &Plan) {
+        if self.has(Fault::ConnectionsKept) {
+            return;
+        }
+        let address = |op: &Op| match op {
+            Op::ForgetConnections(address) => Some(address.to_bits()),
+            _ => None,
+        };
+        let addresses: BTreeSet<u32> = plan.ops.iter().filter_map(address).collect();
+        if !addresses.is_empty() {
+            self.conntrack.forget(&addresses);
+        }
     }
 
     fn carry_out_one(&mut self, op: &Op) -> Result<(), Errno> {
@@ -94,6 +112,7 @@ impl Sim {
                 Ok(())
             }
             Op::Rules(op) => self.change_rules(op),
+            Op::ForgetConnections(_) => Ok(()),
             Op::Listen { netns, port } => {
                 let ns = self.find_netns(netns)?;
                 self.listen(ns, *port)

@@ -88,6 +88,8 @@ faults! {
     EstablishedUnknown,
     /// ICMP errors belong to no connection.
     RelatedUnknown,
+    /// Connections are tracked on when they are to be forgotten.
+    ConnectionsKept,
     /// MASQUERADE does nothing.
     MasqueradeMissing,
     /// What comes back to a masqueraded connection is not translated.

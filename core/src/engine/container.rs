@@ -97,6 +97,9 @@ impl Engine {
         if let (Some(network), Some(endpoint)) = (self.network(), &running.endpoint) {
             let rules = self.rules_of(network, endpoint.address, &container.ports, &endpoint.kin);
             self.delete_rules(rules, &mut decision);
+            // `clearEndpointConnections`.
+            let forget = Op::ForgetConnections(endpoint.address);
+            decision.plan.ops.push(forget);
         }
         let removes_itself = container.spec.auto_remove && !restarts;
         decision.changes.push(Change::Stopped(name.clone()));

@@ -142,6 +142,8 @@ impl Engine {
             if let (Some(network), Some(endpoint)) = (self.network(), &running.endpoint) {
                 let ports = &container.ports;
                 rules.extend(self.rules_of(network, endpoint.address, ports, &endpoint.kin));
+                let forget = Op::ForgetConnections(endpoint.address);
+                decision.plan.ops.push(forget);
             }
             decision.changes.push(Change::Stopped(name.clone()));
             if container.spec.auto_remove {

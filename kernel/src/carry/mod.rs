@@ -3,6 +3,8 @@
 mod links;
 mod namespaces;
 
+use std::{collections::BTreeSet, net::Ipv4Addr};
+
 use netparity_core::{
     model::DataplaneError,
     name::{LinkName, LinkRef, Netns},
@@ -36,7 +38,10 @@ impl Kernel {
     pub(crate) fn carry_out(&mut self, plan: &Plan) -> Result<(), DataplaneError> {
         let mut journal = Journal::default();
         match self.carry_all(plan, &mut journal) {
-            Ok(()) => self.finish(journal).map_err(Failure::broken),
+            Ok(()) => {
+                self.finish(journal).map_err(Failure::broken)?;
+                self.forget_connections(plan).map_err(Failure::broken)
+            }
             Err(error) => {
                 self.roll_back(journal).map_err(Failure::broken)?;
                 Err(error)
@@ -64,6 +69,18 @@ impl Kernel {
             let at = rules.get(at).map_or(0, |(place, _)| *place);
             failure.at(at)
         })
+    }
+
+    fn forget_connections(&mut self, plan: &Plan) -> Result<(), Failure> {
+        let address = |op: &Op| match op {
+            Op::ForgetConnections(address) => Some(*address),
+            _ => None,
+        };
+        let addresses: BTreeSet<Ipv4Addr> = plan.ops.iter().filter_map(address).collect();
+        match addresses.is_empty() {
+            true => Ok(()),
+            false => self.firewall.forget_connections(&addresses),
+        }
     }
 
     /// The refusal of the first of these, in front of an operation that was refused: asked for in
@@ -109,7 +126,7 @@ impl Kernel {
                 self.namespaces.get_mut(slot)?.netlink.one(entry.delete())
             }
             Op::SetSysctl { netns, sysctl } => self.set_sysctl(netns, *sysctl, journal),
-            Op::Rules(_) => Ok(()),
+            Op::Rules(_) | Op::ForgetConnections(_) => Ok(()),
             Op::Listen { netns, port } => self.listen(netns, *port, journal),
             Op::Unlisten { netns, port } => self.unlisten(netns, *port, journal),
         }

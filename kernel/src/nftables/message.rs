@@ -82,6 +82,11 @@ impl Writer {
         });
     }
 
+    /// Attributes as they were read.
+    pub(super) fn raw(&mut self, attributes: &[u8]) {
+        self.bytes.extend(attributes);
+    }
+
     /// An attribute with those in it that `body` puts there.
     pub(super) fn nest(&mut self, kind: u16, body: impl FnOnce(&mut Self)) {
         self.attribute(kind | NESTED, body);

@@ -1,4 +1,5 @@
-//! Numbers from `linux/netlink.h`, `linux/netfilter/nfnetlink.h` and `linux/netfilter/nf_tables.h`, under their names there.
+//! Numbers from `linux/netlink.h`, `linux/netfilter/nfnetlink.h`, `linux/netfilter/nf_tables.h` and
+//! `linux/netfilter/nfnetlink_conntrack.h`, under their names there.
 
 pub(super) const NLM_F_REQUEST: u16 = 0x1;
 pub(super) const NLM_F_ECHO: u16 = 0x8;
@@ -32,6 +33,17 @@ pub(super) const NFT_MSG_GETRULE: u16 = message(7);
 pub(super) const NFT_MSG_DELRULE: u16 = message(8);
 pub(super) const NFT_MSG_NEWGEN: u16 = message(15);
 pub(super) const NFT_MSG_GETGEN: u16 = message(16);
+
+const NFNL_SUBSYS_CTNETLINK: u16 = 1;
+pub(super) const IPCTNL_MSG_CT_NEW: u16 = NFNL_SUBSYS_CTNETLINK << 8;
+pub(super) const IPCTNL_MSG_CT_GET: u16 = NFNL_SUBSYS_CTNETLINK << 8 | 1;
+pub(super) const IPCTNL_MSG_CT_DELETE: u16 = NFNL_SUBSYS_CTNETLINK << 8 | 2;
+pub(super) const CTA_TUPLE_ORIG: u16 = 1;
+pub(super) const CTA_TUPLE_REPLY: u16 = 2;
+pub(super) const CTA_ID: u16 = 12;
+pub(super) const CTA_TUPLE_IP: u16 = 1;
+pub(super) const CTA_IP_V4_SRC: u16 = 1;
+pub(super) const CTA_IP_V4_DST: u16 = 2;
 
 pub(super) const NFTA_TABLE_NAME: u16 = 1;
 

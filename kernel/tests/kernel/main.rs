@@ -50,6 +50,7 @@ const TESTS: &[Test] = &tests![
     probes::the_same_probe_leaves_the_same_trace,
     probes::nothing_but_the_probe_is_seen,
     probes::masquerading_is_seen_on_both_sides,
+    probes::a_connection_is_forgotten_with_either_end,
     drops::a_rule_that_drops_is_named,
     drops::a_policy_that_drops_is_named,
     drops::a_namespace_that_does_not_forward_is_named,

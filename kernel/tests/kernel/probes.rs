@@ -3,6 +3,7 @@
 use netparity_core::{
     parity,
     plan::{LinkChange, Op, RuleOp, VethEnd},
+    port::Protocol,
     probe::{Payload, Shot},
     rules::{ChainName, ChainRef, Field, Rule, Target},
     trace::Direction::{In, Out},
@@ -315,4 +316,41 @@ pub fn masquerading_is_seen_on_both_sides(access: &Access) {
         outside.contains("10.0.1.1:61000 > 10.0.1.3:80"),
         "{outside}"
     );
+}
+
+pub fn a_connection_is_forgotten_with_either_end(access: &Access) {
+    let forward = ChainRef::filter(ChainName::Forward);
+    let rule = |field| Rule::new(Target::Accept).when(field);
+    let first = rule(Field::Protocol(Protocol::Udp));
+    let append = |rule| Op::Rules(RuleOp::Append(forward, rule));
+    for (address, forgets) in [("10.0.0.2", true), ("10.0.0.3", true), ("10.0.0.4", false)] {
+        let mut kernel = one_bridge(access, 3);
+        done(
+            &mut kernel,
+            vec![
+                append(rule(Field::Established)),
+                append(first.clone()),
+                append(Rule::new(Target::Drop)),
+                listen("c3", udp(53)),
+            ],
+        );
+        let ask = |kernel: &mut Kernel| verdict(kernel, "c2", "10.0.0.3", Payload::Udp(53));
+        assert_eq!(ask(&mut kernel), Verdict::Reply);
+        let close = Op::Rules(RuleOp::Delete(forward, first.clone()));
+        done(&mut kernel, vec![close]);
+        assert_eq!(ask(&mut kernel), Verdict::Reply, "it goes on");
+        let forget = Op::ForgetConnections(ip(address));
+        refused(
+            &mut kernel,
+            vec![forget.clone(), Op::DeleteNetns(netns("nobody"))],
+        );
+        assert_eq!(ask(&mut kernel), Verdict::Reply, "a plan that was refused");
+        done(&mut kernel, vec![forget]);
+        let expected = if forgets {
+            Verdict::Dropped
+        } else {
+            Verdict::Reply
+        };
+        assert_eq!(ask(&mut kernel), expected, "{address}");
+    }
 }

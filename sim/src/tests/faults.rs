@@ -4,6 +4,7 @@ use netparity_core::{
     model::Dataplane,
     parity,
     plan::{LinkChange, Op, ReversePathFilter, RuleOp, Sysctl},
+    port::Protocol,
     probe::{Payload, Shot},
     rules::{ChainName, ChainRef, Field, Policy, Rule, Target},
     trace::Trace,
@@ -44,7 +45,7 @@ fn furnished() -> Vec<Op> {
         append(
             FORWARD,
             Rule::new(Target::Drop)
-                .when(Field::Protocol(netparity_core::port::Protocol::Tcp))
+                .when(Field::Protocol(Protocol::Tcp))
                 .when(Field::DestinationPort(81)),
         ),
         append(
@@ -70,6 +71,7 @@ fn acts() -> Vec<(Vec<Op>, Vec<Shot>)> {
         ..shot(place, to, payload)
     };
     let plain = |place: &str, to: &str, payload| shot(place, to, payload);
+    let insert = |rule| Op::Rules(RuleOp::Insert(FORWARD, rule));
     let whole = Shot {
         size: Some(1400),
         dont_fragment: true,
@@ -157,6 +159,14 @@ fn acts() -> Vec<(Vec<Op>, Vec<Shot>)> {
                 dont_fragment: true,
                 ..shot("a", "10.0.0.3", Payload::Icmp)
             }],
+        ),
+        (
+            vec![
+                insert(Rule::new(Target::Drop).when(Field::Protocol(Protocol::Udp))),
+                insert(Rule::new(Target::Accept).when(Field::Established)),
+                Op::ForgetConnections(super::net::ip("10.0.0.3")),
+            ],
+            vec![plain("a", "10.0.0.3", Payload::Udp(53))],
         ),
     ]
 }

@@ -1,5 +1,6 @@
 use netparity_core::{
     errno::Errno,
+    model::Dataplane,
     plan::{Op, RuleOp, Sysctl},
     port::Protocol,
     probe::Payload,
@@ -143,6 +144,45 @@ fn without_a_rule_that_asks_nothing_is_tracked() {
     home.run(vec![Op::Rules(RuleOp::Delete(FORWARD, tracked))]);
     home.throw(&another);
     assert_eq!(home.0.conntrack.len(), 1);
+}
+
+#[test]
+fn a_connection_is_forgotten_with_either_end() {
+    let policy = Op::Rules(RuleOp::Policy(FORWARD, Policy::Drop));
+    let once = Rule::new(Target::Accept).when(Field::Protocol(Protocol::Udp));
+    let tracked = Rule::new(Target::Accept).when(Field::Established);
+    for (address, forgets) in [("10.0.0.2", true), ("10.1.0.2", true), ("10.0.0.3", false)] {
+        let mut home = Net::home();
+        let setup = [
+            append(FORWARD, tracked.clone()),
+            append(FORWARD, once.clone()),
+            policy.clone(),
+        ];
+        home.run(setup.into_iter().chain([listen("c", "53/udp")]).collect());
+        let probe = shot("a", "10.1.0.2", Payload::Udp(53));
+        assert_eq!(home.verdict(&probe), "reply");
+        home.run(vec![Op::Rules(RuleOp::Delete(FORWARD, once.clone()))]);
+        assert_eq!(home.verdict(&probe), "reply", "it goes on");
+        home.run(vec![Op::ForgetConnections(address.parse().unwrap())]);
+        let expected = if forgets { "dropped" } else { "reply" };
+        assert_eq!(home.verdict(&probe), expected, "{address}");
+    }
+}
+
+#[test]
+fn a_refused_plan_forgets_no_connection() {
+    let mut home = Net::home();
+    let tracked = Rule::new(Target::Accept).when(Field::Established);
+    home.run(vec![append(FORWARD, tracked)]);
+    home.throw(&shot("a", "10.0.0.3", Payload::Udp(53)));
+    let plan = vec![
+        Op::ForgetConnections("10.0.0.3".parse().unwrap()),
+        Op::DeleteNetns(netns("nobody")),
+    ];
+    assert!(home.0.execute(&plan.into()).is_err());
+    assert_eq!(home.0.conntrack.len(), 1);
+    home.run(vec![Op::ForgetConnections("10.0.0.3".parse().unwrap())]);
+    assert_eq!(home.0.conntrack.len(), 0);
 }
 
 #[test]
