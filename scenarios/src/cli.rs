@@ -1,5 +1,6 @@
 //! The `netparity` command.
 
+mod coverage;
 mod fuzz;
 mod record;
 
@@ -22,7 +23,7 @@ use crate::{
     paint::Paint,
     report::{BAD_INPUT, COULD_NOT_RUN, Json, PASSED, Report, Summary, Text},
     run::{Dockerd, Keep, Machine, ModelKind, Run, run_all},
-    source,
+    source::{self, Source},
 };
 
 /// Models that have to run, as `--require` has them.
@@ -54,6 +55,10 @@ enum Command {
         #[arg(required = true)]
         paths: Vec<PathBuf>,
     },
+    /// Tells which commands, rules, refusals and verdicts scenarios and the fuzzer reach, and which
+    /// nothing does.
+    #[command(after_help = EXIT_STATUS)]
+    Coverage(coverage::CoverageArgs),
     /// Tries random cases, and shrinks one that fails to the fewest lines.
     #[command(after_help = EXIT_STATUS)]
     Fuzz(fuzz::FuzzArgs),
@@ -116,19 +121,26 @@ pub fn main(access: Access) -> ExitCode {
         Command::Run(arguments) => run(&arguments, access),
         Command::Record(arguments) => record::record(&arguments, access),
         Command::Check { paths } => check(&paths),
+        Command::Coverage(arguments) => coverage::coverage(&arguments),
         Command::Fuzz(arguments) => fuzz::fuzz(&arguments, access),
     })
 }
 
 /// Reads scenarios, or tells what is wrong with them.
 fn read(paths: &[PathBuf]) -> Result<Vec<Scenario>, u8> {
+    let scenarios = read_with_text(paths)?;
+    Ok(scenarios.into_iter().map(|it| it.1).collect())
+}
+
+/// The same, each with its text.
+fn read_with_text(paths: &[PathBuf]) -> Result<Vec<(Source, Scenario)>, u8> {
     let mut scenarios = Vec::new();
     let mut diagnostics: Vec<Diagnostic> = Vec::new();
     match source::read_all(paths) {
         Ok(sources) => {
             for source in sources {
                 match language::parse(&source) {
-                    Ok(scenario) => scenarios.push(scenario),
+                    Ok(scenario) => scenarios.push((source, scenario)),
                     Err(more) => diagnostics.extend(more),
                 }
             }

@@ -7,10 +7,12 @@
 //! - [`recording`]: what a model did, written down,
 //! - [`view`]: what a network looks like, for people,
 //! - [`report`]: what came of it, as text and as JSON,
+//! - [`coverage`]: which of all that is possible they reach,
 //! - [`fuzz`]: random scenarios, judged and shrunk,
 //! - [`cli`]: the command.
 
 pub mod cli;
+pub mod coverage;
 pub mod diagnostic;
 pub mod fuzz;
 pub mod language;

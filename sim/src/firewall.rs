@@ -1,5 +1,7 @@
 //! The rules of the host, and what they say of a packet.
 
+use std::collections::BTreeMap;
+
 use netparity_core::{
     name::LinkName,
     rules::{Chain, ChainName, ChainRef, Field, Match, Policy, Rule, Table, Target},
@@ -38,6 +40,9 @@ pub(crate) struct Packet<'a> {
     pub routes: &'a Routes,
     pub mistakes: Mistakes,
 }
+
+/// How many packets each rule has taken: all that its matches held for.
+pub(crate) type Taken = BTreeMap<(ChainRef, Rule), u64>;
 
 /// Deliberate mistakes in reading rules.
 #[derive(Clone, Copy, Default)]
@@ -128,12 +133,12 @@ impl Firewall {
         self.filter.is_some()
     }
 
-    /// Asks a built-in chain.
-    pub fn decide(&self, at: ChainRef, packet: &Packet<'_>) -> Decision {
+    /// Asks a built-in chain; the rules that take the packet are counted if `taken` is there.
+    pub fn decide(&self, at: ChainRef, packet: &Packet<'_>, taken: &mut Option<Taken>) -> Decision {
         let Some(chain) = self.chain(at) else {
             return Decision::Accept;
         };
-        if let Some(decision) = self.walk(at, chain, packet, 0) {
+        if let Some(decision) = self.walk(at, chain, packet, 0, taken) {
             return decision;
         }
         match chain.policy {
@@ -148,10 +153,14 @@ impl Firewall {
         chain: &Chain,
         packet: &Packet<'_>,
         depth: usize,
+        taken: &mut Option<Taken>,
     ) -> Option<Decision> {
         for (place, rule) in chain.rules.iter().enumerate() {
             if !rule.matches().iter().all(|item| packet.matches(item)) {
                 continue;
+            }
+            if let Some(taken) = taken {
+                *taken.entry((at, rule.clone())).or_default() += 1;
             }
             match rule.target() {
                 Target::Accept => return Some(Decision::Accept),
@@ -166,7 +175,7 @@ impl Firewall {
                     let next = ChainRef { chain: name, ..at };
                     let entered = self.chain(next).filter(|_| depth < DEEPEST);
                     let decision =
-                        entered.and_then(|chain| self.walk(next, chain, packet, depth + 1));
+                        entered.and_then(|chain| self.walk(next, chain, packet, depth + 1, taken));
                     if decision.is_some() {
                         return decision;
                     }

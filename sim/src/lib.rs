@@ -59,6 +59,7 @@ use netparity_core::{
     name::{LinkName, Netns},
     plan::Plan,
     probe::Shot,
+    rules::{ChainRef, Rule},
     snapshot::Snapshot,
     trace::Sighting,
     verdict::Verdict,
@@ -68,7 +69,7 @@ pub use fault::Fault;
 
 use bridge::Bridge;
 use conntrack::Conntrack;
-use firewall::Firewall;
+use firewall::{Firewall, Taken};
 use hash::FastMap;
 use link::Link;
 use namespace::Namespace;
@@ -96,6 +97,8 @@ pub struct Sim {
     owners: Owners,
     host: NsId,
     firewall: Firewall,
+    /// Absent where nobody wants to know.
+    taken: Option<Taken>,
     conntrack: Conntrack,
     /// Frames in flight, in the order in which they arrive.
     arrivals: VecDeque<Skb>,
@@ -144,6 +147,7 @@ impl Sim {
             owners: Owners::default(),
             host: NsId::default(),
             firewall: Firewall::default(),
+            taken: None,
             conntrack: Conntrack::default(),
             arrivals: VecDeque::new(),
             arrived: 0,
@@ -174,6 +178,21 @@ impl Sim {
         }
     }
 
+    /// A host that counts the packets that each of its rules takes.
+    pub fn counting() -> Self {
+        Self {
+            taken: Some(Taken::default()),
+            ..Self::new()
+        }
+    }
+
+    /// How many packets each rule has taken so far, if they are [counted](Self::counting): all that
+    /// its matches held for, whatever its target then did with them.
+    pub fn taken(&self) -> impl Iterator<Item = (ChainRef, &Rule, u64)> {
+        let taken = self.taken.iter().flatten();
+        taken.map(|((at, rule), packets)| (*at, rule, *packets))
+    }
+
     /// Whether this is a host with that fault.
     fn has(&self, fault: Fault) -> bool {
         self.fault == Some(fault)
@@ -202,9 +221,10 @@ impl Dataplane for Sim {
     }
 
     fn reset(&mut self) -> Result<(), DataplaneError> {
-        let fault = self.fault;
+        let (fault, taken) = (self.fault, self.taken.take());
         *self = Self {
             fault,
+            taken,
             ..Self::new()
         };
         Ok(())

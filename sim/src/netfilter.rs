@@ -126,7 +126,7 @@ impl Sim {
             routes: &self.namespaces[self.host].routes,
             mistakes: self.mistakes(),
         };
-        match self.firewall.decide(chain, &packet) {
+        match self.firewall.decide(chain, &packet, &mut self.taken) {
             Decision::Accept => Ruling::Accept,
             Decision::Masquerade => Ruling::Masquerade,
             Decision::Drop(at, rule) => {

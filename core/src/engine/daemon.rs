@@ -17,8 +17,7 @@ use crate::{
     allocator::LowestFree,
     command::{BridgeChoice, DaemonConfig},
     name::{LinkName, LinkRef, Netns},
-    plan::{Op, RuleOp, Sysctl},
-    rules::Policy,
+    plan::{Op, Sysctl},
     snapshot::NetnsState,
 };
 
@@ -105,8 +104,7 @@ impl Engine {
         let mut decision = Decision::from(start.site.ops);
         decision.plan.ops.extend(start.tables.since(&self.tables));
         if turns_forwarding_on && config.iptables {
-            let drop = RuleOp::Policy(firewall::FORWARD, Policy::Drop);
-            decision.plan.ops.push(Op::Rules(drop));
+            decision.plan.ops.push(Op::Rules(firewall::NO_FORWARDING));
         }
         decision.changes = vec![
             Change::Forwarding(config.ip_forward || host.ip_forward),

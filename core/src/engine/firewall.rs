@@ -11,11 +11,13 @@ use ipnet::Ipv4Net;
 use crate::{
     name::LinkName,
     plan::{Op, RuleOp},
-    port::Port,
-    rules::{ChainName, ChainRef, Field, Rule, Target},
+    port::{Port, Protocol},
+    rules::{ChainName, ChainRef, Field, Policy, Rule, Target},
 };
 
 pub(super) const FORWARD: ChainRef = ChainRef::filter(ChainName::Forward);
+/// What is not let through any more by a daemon that turns forwarding on (`setupIPForwarding`).
+pub(super) const NO_FORWARDING: RuleOp = RuleOp::Policy(FORWARD, Policy::Drop);
 pub(super) const FILTER_DOCKER: ChainRef = ChainRef::filter(ChainName::Docker);
 const NAT_DOCKER: ChainRef = ChainRef::nat(ChainName::Docker);
 const USER: ChainRef = ChainRef::filter(ChainName::DockerUser);
@@ -245,4 +247,40 @@ pub(super) fn link(
             along(child, parent, port, Field::SourcePort(number)),
         ]
     })
+}
+
+/// An operation for every kind of rule and policy that is ever written: the rules of a bridge in
+/// every setting, and of a link to a port of every protocol.
+pub(super) fn repertoire() -> Vec<RuleOp> {
+    let link = LinkName::DOCKER0;
+    let subnet = Ipv4Net::new_assert(Ipv4Addr::new(172, 17, 0, 0), 16);
+    let mut ops = vec![NO_FORWARDING];
+    let write = |ops: &mut Vec<RuleOp>, at, rule: &Rule| {
+        let op = RuleOp::Append(at, rule.clone());
+        if !ops.contains(&op) {
+            ops.push(op);
+        }
+    };
+    for icc in [true, false] {
+        for masquerade in [true, false] {
+            let mut tables = Tables::default();
+            tables.renew();
+            tables.add(&Bridge {
+                link,
+                subnet,
+                icc,
+                masquerade,
+            });
+            tables.jump_to_user();
+            for (at, rules) in &tables.chains {
+                rules.iter().for_each(|rule| write(&mut ops, *at, rule));
+            }
+        }
+    }
+    let [parent, child] = [2, 3].map(|host| Ipv4Addr::new(172, 17, 0, host));
+    let ports = Protocol::ALL.into_iter().filter_map(|it| Port::new(80, it));
+    for rule in self::link(link, parent, child, &ports.collect::<Vec<_>>()) {
+        write(&mut ops, FILTER_DOCKER, &rule);
+    }
+    ops
 }

@@ -37,7 +37,7 @@ use crate::{
     errno::Errno,
     model::Outcome,
     name::{Name, Netns},
-    plan::{Op, Plan, Sysctl},
+    plan::{Op, Plan, RuleOp, Sysctl},
     snapshot::NetnsState,
 };
 
@@ -196,6 +196,12 @@ impl Engine {
     fn network_mut(&mut self) -> Option<&mut daemon::Network> {
         self.daemon.as_mut()?.network.as_mut()
     }
+}
+
+/// An operation for every kind of rule and policy that the engine ever writes, on some bridge and
+/// between some containers.
+pub fn rule_repertoire() -> Vec<RuleOp> {
+    firewall::repertoire()
 }
 
 /// What a person asked of the kernel, as far as Docker notices it.

@@ -14,6 +14,7 @@ use proptest::{
 };
 
 use super::{Coverage, Finding, Subject};
+use crate::coverage::Topic;
 
 /// A pool, and what is done to it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -93,7 +94,7 @@ impl Subject for Allocations {
                 Operation::Release(_) => "release",
                 Operation::Restart => "restart",
             };
-            coverage.reach(word);
+            coverage.reach(Topic::Allocation, word);
         }
         let allocator = LowestFree::within(pool.subnet, pool.range);
         let broken = check(*pool, Order::LowestFree, allocator, operations);

@@ -9,8 +9,9 @@ use proptest::strategy::BoxedStrategy;
 
 use super::{
     Coverage, Finding, Step, Subject, World, cases,
-    transcript::{by_hand, scenario, transcript},
+    transcript::{scenario, transcript},
 };
+use crate::coverage::Topic;
 
 /// Cases in the simulator, held to every law after every command.
 pub struct Isolation {
@@ -50,13 +51,13 @@ impl Isolation {
         for (at, step) in case.iter().enumerate() {
             let result = match step {
                 Step::Command(command) => model.apply(command),
-                Step::ByHand(_, line) => by_hand(&mut model, line),
+                Step::ByHand(_, line) => line.apply(&mut model),
                 Step::Probe(_) => continue,
             };
             if let Err(ModelError::Broken(why)) = result {
                 return Err(why);
             }
-            coverage.step(step, result.is_ok());
+            coverage.step(step, &result);
             let snapshot = model.snapshot().map_err(|error| error.to_string())?;
             match step {
                 Step::Command(command) => situation.after(command, result.is_ok(), &snapshot),
@@ -71,7 +72,7 @@ impl Isolation {
                 .map_err(|error| error.to_string())?;
             for violation in &violations {
                 let cause = violation.cause.map_or("unknown cause", Cause::name);
-                coverage.reach(format!("broken {}: {cause}", violation.law.name));
+                coverage.reach(Topic::Violation, format!("{}: {cause}", violation.law.name));
             }
             checked = Some((now.0, situation.clone()));
             if let Some(new) = violations.into_iter().find(|it| self.is_new(it)) {

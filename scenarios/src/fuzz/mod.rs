@@ -2,23 +2,22 @@
 //!
 //! - `strategy`: what is drawn,
 //! - `campaign`: case after case, and shrinking,
-//! - [`parity`], [`isolation`], [`allocator`]: what is asked of a case,
-//! - `coverage`: what the cases have reached.
+//! - [`parity`], [`isolation`], [`allocator`]: what is asked of a case.
 
 pub mod allocator;
 mod by_hand;
 mod campaign;
-mod coverage;
 pub mod isolation;
 pub mod parity;
 mod step;
 mod strategy;
 mod transcript;
 
+pub(crate) use self::transcript::take;
 pub use self::{
     campaign::{Campaign, Finding, Outcome, Shard, Subject},
-    coverage::Coverage,
     step::Step,
     strategy::{World, cases},
     transcript::transcript,
 };
+pub use crate::coverage::Coverage;

@@ -8,7 +8,7 @@ use proptest::strategy::BoxedStrategy;
 
 use super::{
     Coverage, Finding, Step, Subject, World, cases,
-    transcript::{by_hand, scenario, transcript},
+    transcript::{scenario, transcript},
 };
 use crate::run::{Machine, ModelKind};
 
@@ -90,6 +90,7 @@ fn differ(
     let difference = match step {
         Step::Probe(probe) => {
             let (one, other) = (left.probe(probe), right.probe(probe));
+            coverage.step(step, &one);
             if let Ok(trace) = &one {
                 coverage.trace(trace);
             }
@@ -108,12 +109,12 @@ fn differ(
         }
         Step::Command(command) => {
             let (one, other) = (left.apply(command), right.apply(command));
-            coverage.step(step, one.is_ok());
+            coverage.step(step, &one);
             parity::outcomes(&sound(one)?, &sound(other)?)
         }
         Step::ByHand(_, line) => {
-            let (one, other) = (by_hand(left, line), by_hand(right, line));
-            coverage.step(step, one.is_ok());
+            let (one, other) = (line.apply(left), line.apply(right));
+            coverage.step(step, &one);
             parity::outcomes(&sound(one)?, &sound(other)?)
         }
     };

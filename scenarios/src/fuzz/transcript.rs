@@ -1,9 +1,11 @@
 //! A case as a scenario.
 
-use netparity_core::model::{ModelError, NetworkModel, Outcome};
+use netparity_core::{
+    model::{ModelError, NetworkModel},
+    trace::Trace,
+};
 
 use super::{Finding, Step};
-use crate::language::CommandLine;
 
 /// The lines of a scenario that does what `steps` do, as `model` took them: what it refused is
 /// marked so.
@@ -15,7 +17,7 @@ pub fn transcript(model: &mut dyn NetworkModel, steps: &[Step]) -> Result<Vec<St
     let mut lines = Vec::new();
     for step in steps {
         match take(model, step) {
-            Ok(()) => lines.push(step.to_string()),
+            Ok(_) => lines.push(step.to_string()),
             Err(ModelError::Refused(refusal)) => {
                 lines.push(format!("! {step} => {refusal}"));
             }
@@ -25,35 +27,16 @@ pub fn transcript(model: &mut dyn NetworkModel, steps: &[Step]) -> Result<Vec<St
     Ok(lines)
 }
 
-/// Does what a step says.
+/// Does what a step says, and returns what became of a packet.
 ///
 /// # Errors
 ///
 /// The model's.
-pub(super) fn take(model: &mut dyn NetworkModel, step: &Step) -> Result<(), ModelError> {
+pub(crate) fn take(model: &mut dyn NetworkModel, step: &Step) -> Result<Option<Trace>, ModelError> {
     match step {
-        Step::Command(command) => model.apply(command).map(drop),
-        Step::ByHand(_, line) => by_hand(model, line).map(drop),
-        Step::Probe(probe) => model.probe(probe).map(drop),
-    }
-}
-
-/// Does what a person at the host's prompt says.
-///
-/// # Errors
-///
-/// The model's.
-pub(super) fn by_hand(
-    model: &mut dyn NetworkModel,
-    line: &CommandLine,
-) -> Result<Outcome, ModelError> {
-    match line {
-        CommandLine::Plain(command) => model.apply(command),
-        CommandLine::Observant(it) => {
-            let mut snapshot = model.snapshot()?;
-            let state = snapshot.netns.remove(it.netns()).unwrap_or_default();
-            model.apply(&it.command(&state)?)
-        }
+        Step::Command(command) => model.apply(command).map(|_| None),
+        Step::ByHand(_, line) => line.apply(model).map(|_| None),
+        Step::Probe(probe) => model.probe(probe).map(Some),
     }
 }
 

@@ -14,18 +14,16 @@ use super::{
     value,
 };
 
+pub(super) const COMMANDS: [&str; 4] = ["addbr", "delbr", "addif", "delif"];
+
 /// Reads the words behind `brctl`.
 pub(crate) fn read(
     netns: Netns,
     arguments: &mut Arguments<'_>,
 ) -> Result<Vec<CommandLine>, Mistake> {
     let word = arguments.require("a brctl command: addbr, delbr, addif or delif")?;
-    if !["addbr", "delbr", "addif", "delif"].contains(&word.text.as_str()) {
-        return Err(Mistake::unknown(
-            word,
-            "brctl command",
-            ["addbr", "delbr", "addif", "delif"],
-        ));
+    if !COMMANDS.contains(&word.text.as_str()) {
+        return Err(Mistake::unknown(word, "brctl command", COMMANDS));
     }
     let name = value::link(arguments.require("the name of a bridge")?)?;
     let bridge = LinkRef::new(netns.clone(), name);

@@ -14,10 +14,10 @@ use super::{
     value,
 };
 
-const COMMANDS: [&str; 7] = ["run", "create", "start", "stop", "restart", "kill", "rm"];
+pub(super) const COMMANDS: [&str; 7] = ["run", "create", "start", "stop", "restart", "kill", "rm"];
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Id {
+pub(super) enum Id {
     Name,
     Net,
     Expose,
@@ -59,6 +59,18 @@ static REMOVE: [Flag<Id>; 2] = [
 ];
 static NONE: [Flag<Id>; 0] = [];
 
+/// The flags of a command.
+pub(super) fn flags_of(command: &str) -> &'static [Flag<Id>] {
+    match command {
+        "run" => &RUN,
+        // The last of them is `-d`, which create has no use for.
+        "create" => &RUN[..RUN.len() - 1],
+        "stop" | "restart" => &STOP,
+        "rm" => &REMOVE,
+        _ => &NONE,
+    }
+}
+
 /// Reads the words behind `docker`. `refused` says that the line begins with `!`.
 pub(crate) fn read(
     arguments: &mut Arguments<'_>,
@@ -68,17 +80,16 @@ pub(crate) fn read(
 ) -> Result<Vec<Command>, Mistake> {
     let word =
         arguments.require("a docker command: run, create, start, stop, restart, kill or rm")?;
-    let mut named = |flags, to: &dyn Fn(Name, bool) -> Command| {
-        names(word, flags, arguments, scope, refused, mistakes, to)
-    };
+    let mut named =
+        |to: &dyn Fn(Name, bool) -> Command| names(word, arguments, scope, refused, mistakes, to);
     match word.text.as_str() {
         "run" => container(word, arguments, scope, refused, mistakes, &Command::Run),
         "create" => container(word, arguments, scope, refused, mistakes, &Command::Create),
-        "start" => named(&NONE, &|name, _| Command::Start(name)),
-        "stop" => named(&STOP, &|name, _| Command::Stop(name)),
-        "restart" => named(&STOP, &|name, _| Command::Restart(name)),
-        "kill" => named(&NONE, &|name, _| Command::Kill(name)),
-        "rm" => named(&REMOVE, &|name, force| Command::Remove { name, force }),
+        "start" => named(&|name, _| Command::Start(name)),
+        "stop" => named(&|name, _| Command::Stop(name)),
+        "restart" => named(&|name, _| Command::Restart(name)),
+        "kill" => named(&|name, _| Command::Kill(name)),
+        "rm" => named(&|name, force| Command::Remove { name, force }),
         _ => Err(Mistake::unknown(word, "docker command", COMMANDS)),
     }
 }
@@ -93,15 +104,10 @@ fn container(
     to: &dyn Fn(ContainerSpec) -> Command,
 ) -> Result<Vec<Command>, Mistake> {
     let command = format!("docker {}", word.text);
-    // The last of them is `-d`, which create has no use for.
-    let flags = match word.text.as_str() {
-        "create" => &RUN[..RUN.len() - 1],
-        _ => &RUN[..],
-    };
     let before = mistakes.len();
     let mut spec = ContainerSpec::default();
     let mut name = None;
-    for given in flags::take(&command, flags, arguments, mistakes) {
+    for given in flags::take(&command, flags_of(&word.text), arguments, mistakes) {
         if given.id == Id::Name {
             name = Some(given.value.clone());
         }
@@ -196,7 +202,6 @@ fn net_mode(word: &Word, scope: &Scope, refused: bool) -> Result<NetMode, Mistak
 /// The commands that take names of containers: one command for each.
 fn names(
     word: &Word,
-    flags: &'static [Flag<Id>],
     arguments: &mut Arguments<'_>,
     scope: &mut Scope,
     refused: bool,
@@ -204,7 +209,7 @@ fn names(
     to: &dyn Fn(Name, bool) -> Command,
 ) -> Result<Vec<Command>, Mistake> {
     let command = format!("docker {}", word.text);
-    let given = flags::take(&command, flags, arguments, mistakes);
+    let given = flags::take(&command, flags_of(&word.text), arguments, mistakes);
     let force = given.iter().any(|it| it.id == Id::Force && it.is_on());
     let mut commands = Vec::new();
     let first = arguments.require("the name of a container")?;

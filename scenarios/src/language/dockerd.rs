@@ -1,5 +1,7 @@
 //! `dockerd FLAGS`, and `DOCKER_OPTS="FLAGS"` as /etc/default/docker has it.
 
+use std::ops::Range;
+
 use netparity_core::command::{BridgeChoice, Command, DaemonConfig};
 
 use super::{
@@ -14,7 +16,7 @@ use super::{
 pub(crate) const OPTIONS: &str = "DOCKER_OPTS=";
 
 #[derive(Clone, Copy)]
-enum Id {
+pub(super) enum Id {
     Bridge,
     Bip,
     FixedCidr,
@@ -33,7 +35,7 @@ const fn flag(id: Id, names: &'static [&'static str], takes_value: bool) -> Flag
     }
 }
 
-static FLAGS: [Flag<Id>; 8] = [
+pub(super) static FLAGS: [Flag<Id>; 8] = [
     flag(Id::Bridge, &["-b", "--bridge"], true),
     flag(Id::Bip, &["--bip"], true),
     flag(Id::FixedCidr, &["--fixed-cidr"], true),
@@ -59,20 +61,25 @@ pub(crate) fn read(
     Ok(Command::Daemon(config))
 }
 
+/// The place of what stands between the quotes of `DOCKER_OPTS="…"`.
+pub(super) fn options(source: &str, word: &Word) -> Range<usize> {
+    let range = word.span.start + OPTIONS.len()..word.span.end;
+    let inside = source.get(range.clone()).unwrap_or_default();
+    let is_quoted =
+        |quote: &char| inside.len() >= 2 && inside.starts_with(*quote) && inside.ends_with(*quote);
+    match ['"', '\''].iter().any(is_quoted) {
+        true => range.start + 1..range.end - 1,
+        false => range,
+    }
+}
+
 /// Reads the flags in `DOCKER_OPTS="…"`.
 pub(crate) fn read_options(
     source: &str,
     word: &Word,
     mistakes: &mut Vec<Mistake>,
 ) -> Result<Command, Mistake> {
-    let mut range = word.span.start + OPTIONS.len()..word.span.end;
-    let inside = source.get(range.clone()).unwrap_or_default();
-    for quote in ['"', '\''] {
-        if inside.len() >= 2 && inside.starts_with(quote) && inside.ends_with(quote) {
-            range = range.start + 1..range.end - 1;
-            break;
-        }
-    }
+    let range = options(source, word);
     let (words, arrow) = Lexer::new(source, range).words()?;
     if let Some(arrow) = arrow {
         return Err(Mistake::in_word(&arrow, "=> among flags").expected("expected a flag"));

@@ -20,6 +20,8 @@ pub(crate) struct Flag<T: 'static> {
 pub(crate) struct Given<T> {
     /// Which.
     pub id: T,
+    /// What it is called.
+    pub names: &'static [&'static str],
     /// Its value; for a switch `true` or `false`.
     pub value: Word,
 }
@@ -72,6 +74,7 @@ pub(crate) fn take<T: Copy>(
             {
                 given.push(Given {
                     id: flag.id,
+                    names: flag.names,
                     value: value.clone(),
                 });
             }
@@ -135,7 +138,7 @@ fn finish<T: Copy>(
     value: Option<Word>,
     arguments: &mut Arguments<'_>,
 ) -> Result<Given<T>, Mistake> {
-    let id = flag.id;
+    let (id, names) = (flag.id, flag.names);
     if flag.takes_value {
         let value = match value {
             Some(value) => value,
@@ -143,7 +146,7 @@ fn finish<T: Copy>(
                 .require(&format!("the value of {}", word.text))?
                 .clone(),
         };
-        return Ok(Given { id, value });
+        return Ok(Given { id, names, value });
     }
     let name = flag.names.last().copied().unwrap_or_default();
     let Some(mut value) = value else {
@@ -158,7 +161,7 @@ fn finish<T: Copy>(
         }
         let mut value = word.clone();
         "true".clone_into(&mut value.text);
-        return Ok(Given { id, value });
+        return Ok(Given { id, names, value });
     };
     match switch(&value) {
         Some(text) => text.clone_into(&mut value.text),
@@ -169,7 +172,7 @@ fn finish<T: Copy>(
             );
         }
     }
-    Ok(Given { id, value })
+    Ok(Given { id, names, value })
 }
 
 fn unknown<T>(command: &str, flags: &'static [Flag<T>], word: &Word) -> Mistake {

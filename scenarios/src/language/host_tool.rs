@@ -2,6 +2,7 @@
 
 use netparity_core::{
     command::{Command, HostCommand, Tool},
+    model::{ModelError, NetworkModel, Outcome},
     name::Netns,
     plan::Op,
 };
@@ -21,6 +22,22 @@ pub enum CommandLine {
 }
 
 impl CommandLine {
+    /// Has a model do it. A tool that looks first sees what the model shows.
+    ///
+    /// # Errors
+    ///
+    /// The model's, and the tool's refusal.
+    pub fn apply(&self, model: &mut dyn NetworkModel) -> Result<Outcome, ModelError> {
+        match self {
+            Self::Plain(command) => model.apply(command),
+            Self::Observant(it) => {
+                let mut snapshot = model.snapshot()?;
+                let state = snapshot.netns.remove(it.netns()).unwrap_or_default();
+                model.apply(&it.command(&state)?)
+            }
+        }
+    }
+
     /// What a tool asks of the kernel.
     pub(crate) fn of_tool(tool: Tool, ops: Vec<Op>) -> Self {
         Self::Plain(Command::Host(HostCommand { tool, ops }))

@@ -14,6 +14,8 @@ use super::{
     value,
 };
 
+pub(super) const WORDS: [&str; 6] = ["up", "down", "netmask", "mtu", "hw", "ADDRESS"];
+
 /// Reads the words behind `ifconfig`.
 pub(crate) fn read(
     netns: Netns,
@@ -43,8 +45,7 @@ pub(crate) fn read(
                 settings.push(address(word)?);
             }
             _ => {
-                let known = ["up", "down", "netmask", "mtu", "hw", "ADDRESS"];
-                return Err(Mistake::unknown(word, "word of ifconfig", known));
+                return Err(Mistake::unknown(word, "word of ifconfig", WORDS));
             }
         }
     }

@@ -23,6 +23,7 @@ pub mod spelling;
 mod step;
 mod sysctl;
 mod value;
+pub mod vocabulary;
 
 pub use self::{
     host_tool::CommandLine,

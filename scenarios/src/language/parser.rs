@@ -25,7 +25,7 @@ use crate::{
     source::Source,
 };
 
-const COMMANDS: [&str; 15] = [
+pub(super) const COMMANDS: [&str; 15] = [
     "engine",
     "diverges",
     "dockerd",

@@ -9,6 +9,10 @@ use netparity_core::{
 
 use super::{Mistake, arguments::Arguments, host_tool::CommandLine, value};
 
+pub(super) const COMMANDS: [&str; 2] = ["add", "del"];
+pub(super) const DESTINATIONS: [&str; 3] = ["default", "-net", "-host"];
+pub(super) const WORDS: [&str; 3] = ["netmask", "gw", "dev"];
+
 /// Reads the words behind `route`.
 pub(crate) fn read(
     netns: Netns,
@@ -18,7 +22,7 @@ pub(crate) fn read(
     let adds = match word.text.as_str() {
         "add" => true,
         "del" => false,
-        _ => return Err(Mistake::unknown(word, "route command", ["add", "del"])),
+        _ => return Err(Mistake::unknown(word, "route command", COMMANDS)),
     };
     let kind = arguments.require("default, -net or -host")?;
     let mut to = match kind.text.as_str() {
@@ -29,11 +33,7 @@ pub(crate) fn read(
         },
         "-host" => value::address(arguments.require("an address")?)?.into(),
         _ => {
-            return Err(Mistake::unknown(
-                kind,
-                "destination",
-                ["default", "-net", "-host"],
-            ));
+            return Err(Mistake::unknown(kind, "destination", DESTINATIONS));
         }
     };
     let place = arguments.last().unwrap_or(kind);
@@ -48,8 +48,7 @@ pub(crate) fn read(
             "dev" => link = Some(value::link(arguments.require("an interface")?)?),
             _ if arguments.peek().is_none() => link = Some(value::link(word)?),
             _ => {
-                let known = ["netmask", "gw", "dev"];
-                return Err(Mistake::unknown(word, "word of route", known));
+                return Err(Mistake::unknown(word, "word of route", WORDS));
             }
         }
     }

@@ -12,6 +12,8 @@ const IP_FORWARD: &str = "net.ipv4.ip_forward";
 const BRIDGE_NF: &str = "net.bridge.bridge-nf-call-iptables";
 const RP_FILTER: &str = "net.ipv4.conf.all.rp_filter";
 
+pub(super) const KEYS: [&str; 3] = [IP_FORWARD, BRIDGE_NF, RP_FILTER];
+
 /// Reads the words behind `sysctl`.
 pub(crate) fn read(
     netns: Netns,
@@ -43,11 +45,7 @@ fn setting(word: &Word) -> Result<Sysctl, Mistake> {
             _ => ReversePathFilter::Loose,
         }),
         _ => {
-            return Err(Mistake::unknown(
-                &key,
-                "kernel parameter",
-                [IP_FORWARD, BRIDGE_NF, RP_FILTER],
-            ));
+            return Err(Mistake::unknown(&key, "kernel parameter", KEYS));
         }
     })
 }

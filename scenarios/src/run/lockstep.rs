@@ -182,17 +182,7 @@ impl<'a> Lockstep<'a> {
 
     fn apply(&mut self, line: &CommandLine) -> Result<Vec<Result<Outcome, ModelError>>, Halt> {
         self.changes += 1;
-        let apply = |model: &mut Model| {
-            let command = match line {
-                CommandLine::Plain(command) => Cow::Borrowed(command),
-                CommandLine::Observant(it) => {
-                    let mut snapshot = model.snapshot()?;
-                    let state = snapshot.netns.remove(it.netns()).unwrap_or_default();
-                    Cow::Owned(it.command(&state)?)
-                }
-            };
-            model.apply(&command)
-        };
+        let apply = |model: &mut Model| line.apply(&mut **model);
         sound(self.models.iter_mut().map(apply))
     }
 

@@ -8,11 +8,14 @@ use netparity_core::{
 use super::{CommandLine, command, one};
 use crate::language::{Mistake, arguments::Arguments, value};
 
+pub(super) const COMMANDS: &[&str] = &["add", "delete"];
+pub(super) const WORDS: [&str; 3] = ["ADDRESS/PREFIX", "dev", "brd"];
+
 pub(super) fn read(
     netns: Netns,
     arguments: &mut Arguments<'_>,
 ) -> Result<Vec<CommandLine>, Mistake> {
-    let (_, command) = command("addr", &["add", "delete"], arguments)?;
+    let (_, command) = command("addr", COMMANDS, arguments)?;
     let (mut address, mut link) = (None, None);
     while let Some(word) = arguments.next() {
         match word.text.as_str() {
@@ -31,8 +34,7 @@ pub(super) fn read(
                 address = Some(value::network_or_address(word)?);
             }
             _ => {
-                let known = ["ADDRESS/PREFIX", "dev", "brd"];
-                return Err(Mistake::unknown(word, "word of ip addr", known));
+                return Err(Mistake::unknown(word, "word of ip addr", WORDS));
             }
         }
     }

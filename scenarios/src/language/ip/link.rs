@@ -10,12 +10,14 @@ use netparity_core::{
 use super::{CommandLine, Context, command, one};
 use crate::language::{Mistake, arguments::Arguments, lexer::Word, observe::veth_mac, value};
 
+pub(super) const COMMANDS: &[&str] = &["add", "set", "delete"];
+
 pub(super) fn read(
     netns: Netns,
     arguments: &mut Arguments<'_>,
     context: &mut Context<'_>,
 ) -> Result<Vec<CommandLine>, Mistake> {
-    let (_, command) = command("link", &["add", "set", "delete"], arguments)?;
+    let (_, command) = command("link", COMMANDS, arguments)?;
     match command {
         "add" => add(netns, arguments, context),
         "set" => set(netns, arguments),
@@ -42,7 +44,7 @@ struct Wanted {
     up: bool,
 }
 
-const OPTIONS: [&str; 7] = ["name", "address", "mtu", "master", "netns", "up", "type"];
+pub(super) const OPTIONS: [&str; 7] = ["name", "address", "mtu", "master", "netns", "up", "type"];
 
 /// Reads a link's name and options, up to `type`.
 fn wanted(arguments: &mut Arguments<'_>, context: &Context<'_>) -> Result<Wanted, Mistake> {
@@ -160,6 +162,8 @@ fn veth(
     })
 }
 
+pub(super) const SETTINGS: [&str; 6] = ["up", "down", "mtu", "address", "master", "nomaster"];
+
 fn set(netns: Netns, arguments: &mut Arguments<'_>) -> Result<Vec<CommandLine>, Mistake> {
     arguments.take("dev");
     let name = value::link(arguments.require("an interface")?)?;
@@ -187,8 +191,7 @@ fn set(netns: Netns, arguments: &mut Arguments<'_>) -> Result<Vec<CommandLine>, 
                     .help("give ip link add the name"));
             }
             _ => {
-                let known = ["up", "down", "mtu", "address", "master", "nomaster"];
-                return Err(Mistake::unknown(word, "word of ip link set", known));
+                return Err(Mistake::unknown(word, "word of ip link set", SETTINGS));
             }
         }
     }

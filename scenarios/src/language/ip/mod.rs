@@ -15,6 +15,7 @@ use super::{
 };
 
 const OBJECTS: [&str; 4] = ["link", "addr", "route", "netns"];
+const FLAGS: [&str; 3] = ["-n", "-netns", "-4"];
 
 /// Reads the words behind `ip`.
 pub(super) fn read(
@@ -30,7 +31,7 @@ pub(super) fn read(
                 at = context.scope.namespace(name)?;
             }
             "-4" | "-family" => {}
-            _ => return Err(Mistake::unknown(word, "flag of ip", ["-n", "-netns", "-4"])),
+            _ => return Err(Mistake::unknown(word, "flag of ip", FLAGS)),
         }
     }
     let object = arguments.require("link, addr, route or netns")?;
@@ -70,5 +71,74 @@ fn command<'a>(
             &format!("command of ip {object}"),
             known.iter().copied(),
         )),
+    }
+}
+
+/// What `ip` can be told, in words: `link add`, `link add mtu`, `-n`.
+pub(super) fn vocabulary() -> Vec<String> {
+    let mut all: Vec<String> = FLAGS.map(str::to_owned).into();
+    for object in OBJECTS {
+        for command in commands_of(object) {
+            all.push(format!("{object} {command}"));
+            let words = words_of(object, command).iter();
+            all.extend(words.map(|word| format!("{object} {command} {word}")));
+        }
+    }
+    all
+}
+
+/// Those of [`vocabulary`] that are in these words, and the words behind `netns exec NAME`.
+pub(super) fn said<'a>(words: &[&'a str]) -> (Vec<String>, Vec<&'a str>) {
+    let is_flag = |word: &&str| word.starts_with('-');
+    let mut said = Vec::new();
+    let mut words = words.iter().copied().peekable();
+    while let Some(flag) = words.next_if(is_flag) {
+        said.extend(FLAGS.contains(&flag).then(|| flag.to_owned()));
+        if flag != "-4" {
+            words.next();
+        }
+    }
+    let object = words.next().unwrap_or_default();
+    let names = |whole: &&str| stands_for(object, whole) || object.starts_with(whole);
+    let Some(object) = OBJECTS.into_iter().find(names) else {
+        return (said, Vec::new());
+    };
+    let command = words.next().unwrap_or_default();
+    let known = commands_of(object).iter();
+    let Some(command) = known.copied().find(|whole| stands_for(command, whole)) else {
+        return (said, Vec::new());
+    };
+    said.push(format!("{object} {command}"));
+    if (object, command) == ("netns", "exec") {
+        return (said, words.skip(1).collect());
+    }
+    for word in words {
+        let is_number = word.starts_with(|c: char| c.is_ascii_digit());
+        let stands_here = |known: &&&str| match is_number {
+            true => known.starts_with("ADDRESS"),
+            false => **known == word,
+        };
+        let known = words_of(object, command).iter().find(stands_here);
+        said.extend(known.map(|known| format!("{object} {command} {known}")));
+    }
+    (said, Vec::new())
+}
+
+fn commands_of(object: &str) -> &'static [&'static str] {
+    match object {
+        "link" => link::COMMANDS,
+        "addr" => addr::COMMANDS,
+        "route" => route::COMMANDS,
+        _ => netns::COMMANDS,
+    }
+}
+
+fn words_of(object: &str, command: &str) -> &'static [&'static str] {
+    match (object, command) {
+        ("link", "add") => &link::OPTIONS,
+        ("link", "set") => &link::SETTINGS,
+        ("addr", _) => &addr::WORDS,
+        ("route", _) => &route::WORDS,
+        _ => &[],
     }
 }

@@ -8,11 +8,13 @@ use netparity_core::{
 use super::{CommandLine, Context, command, one};
 use crate::language::{Mistake, arguments::Arguments, host_tool, scope::Kind};
 
+pub(super) const COMMANDS: &[&str] = &["add", "delete", "exec"];
+
 pub(super) fn read(
     arguments: &mut Arguments<'_>,
     context: &mut Context<'_>,
 ) -> Result<Vec<CommandLine>, Mistake> {
-    let (_, command) = command("netns", &["add", "delete", "exec"], arguments)?;
+    let (_, command) = command("netns", COMMANDS, arguments)?;
     let word = arguments.require("the name of a namespace")?;
     match command {
         "add" => {

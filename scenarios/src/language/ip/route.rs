@@ -9,11 +9,14 @@ use netparity_core::{
 use super::{CommandLine, command, one};
 use crate::language::{Mistake, arguments::Arguments, value};
 
+pub(super) const COMMANDS: &[&str] = &["add", "delete"];
+pub(super) const WORDS: [&str; 4] = ["via", "dev", "src", "scope"];
+
 pub(super) fn read(
     netns: Netns,
     arguments: &mut Arguments<'_>,
 ) -> Result<Vec<CommandLine>, Mistake> {
-    let (_, command) = command("route", &["add", "delete"], arguments)?;
+    let (_, command) = command("route", COMMANDS, arguments)?;
     arguments.take("to");
     let word = arguments.require("a network, or default")?;
     let to = match word.text.as_str() {
@@ -39,8 +42,7 @@ pub(super) fn read(
                 }
             }
             _ => {
-                let known = ["via", "dev", "src", "scope"];
-                return Err(Mistake::unknown(word, "word of ip route", known));
+                return Err(Mistake::unknown(word, "word of ip route", WORDS));
             }
         }
     }
