@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use ipnet::Ipv4Net;
 use netlink_packet_route::{
     AddressFamily, RouteNetlinkMessage,
-    address::{AddressAttribute, AddressMessage},
+    address::{AddressAttribute, AddressMessage, AddressScope},
 };
 
 use crate::{
@@ -35,6 +35,10 @@ fn message(index: u32, address: Ipv4Net) -> AddressMessage {
     message.header.family = AddressFamily::Inet;
     message.header.prefix_len = address.prefix_len();
     message.header.index = index;
+    // As `ip` has it (iproute2's `default_scope`), and the kernel itself with `lo`'s own.
+    if address.addr().is_loopback() {
+        message.header.scope = AddressScope::Host;
+    }
     let ip = IpAddr::V4(address.addr());
     message.attributes = vec![AddressAttribute::Local(ip), AddressAttribute::Address(ip)];
     message
@@ -70,8 +74,8 @@ pub(crate) fn is_local(address: Ipv4Addr, own: &[Ipv4Net]) -> bool {
         || address.is_multicast()
         || address.is_broadcast()
         || own.iter().any(|net| {
-            let ends = [net.addr(), net.broadcast(), net.network()];
-            ends.contains(&address)
+            // A network's lowest address is nobody's in particular (since Linux 5.14).
+            address == net.addr() || address == net.broadcast()
         })
 }
 

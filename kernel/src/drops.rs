@@ -9,7 +9,7 @@ use std::{
 use ipnet::Ipv4Net;
 use netparity_core::{
     frame::ipv4_of,
-    name::Netns,
+    name::{LinkName, Netns},
     snapshot::LinkKind,
     trace::{Direction, Drop, DropCause},
 };
@@ -164,7 +164,7 @@ impl Kernel {
     /// Bridged packets that came in by one port and did not leave by the one they should have,
     /// which takes only shorter ones (`is_skb_forwardable`), beyond those that rules account for.
     fn too_long(&self, seen: &[(Slot, Seen)], by_rules: u64) -> BTreeSet<(Slot, DropCause)> {
-        let mut lost = Vec::new();
+        let mut lost = BTreeSet::new();
         for (slot, frame) in seen {
             let place = Place {
                 slot: *slot,
@@ -184,12 +184,15 @@ impl Kernel {
             let Some(packet) = ipv4_of(&frame.frame) else {
                 continue;
             };
-            lost.extend(self.ports_missed(*slot, bridge, frame, &packet, seen));
+            let missed = self.ports_missed(*slot, bridge, frame, &packet, seen);
+            lost.extend(missed.map(|port| (PacketKey::of(&packet), *slot, port)));
         }
+        // Rules count whole packets, whatever fragments they came in.
         if lost.len() as u64 <= by_rules {
             return BTreeSet::new();
         }
-        lost.into_iter().collect()
+        let cause = |(_, slot, port)| (slot, DropCause::TooLong(port));
+        lost.into_iter().map(cause).collect()
     }
 
     fn ports_missed(
@@ -199,47 +202,56 @@ impl Kernel {
         frame: &Seen,
         packet: &Ipv4Packet<'_>,
         seen: &[(Slot, Seen)],
-    ) -> Vec<(Slot, DropCause)> {
+    ) -> impl Iterator<Item = LinkName> {
         let length = u32::from(packet.get_total_length());
-        let left_by = |port: u32| {
+        let key = PacketKey::of(packet);
+        let left_by = move |port: u32| {
             seen.iter().any(|(at, other)| {
                 *at == slot
                     && other.link == port
                     && other.direction == Direction::Out
-                    && ipv4_of(&other.frame).is_some_and(|other| is_same_packet(&other, packet))
+                    && ipv4_of(&other.frame).is_some_and(|other| PacketKey::of(&other) == key)
             })
         };
-        let takes_less = |port: u32| {
-            let link = self.stations.link(Place { slot, index: port });
-            link.filter(|link| link.master == Some(bridge) && link.carrier && link.mtu < length)
-        };
-        let destination = mac_of(&frame.frame).and_then(|mac| self.stations.owner(mac));
-        let behind = destination.and_then(|place| {
-            let known = self.namespaces.get(place.slot)?.links.get(place.index)?;
-            known.peer.filter(|peer| peer.slot == slot)
-        });
-        let missed = |port: u32| {
-            let link = takes_less(port).filter(|_| port != frame.link && !left_by(port))?;
-            Some((slot, DropCause::TooLong(link.name)))
-        };
-        behind
-            .and_then(|port| missed(port.index))
-            .into_iter()
-            .collect()
+        let destination = mac_of(&frame.frame);
+        let for_all = destination.is_some_and(|mac| mac.0 & 1 == 1);
+        let behind = destination
+            .and_then(|mac| self.stations.owner(mac))
+            .and_then(|place| {
+                let known = self.namespaces.get(place.slot)?.links.get(place.index)?;
+                known.peer.filter(|peer| peer.slot == slot)
+            });
+        let one = behind.filter(|_| !for_all);
+        let one = one.and_then(|place| self.stations.link(place));
+        let all = for_all.then(|| self.stations.of_namespace(slot));
+        let takes_less =
+            move |link: &&Link| link.master == Some(bridge) && link.carrier && link.mtu < length;
+        let ports = all.into_iter().flatten().chain(one).filter(takes_less);
+        let from = frame.link;
+        ports
+            .filter(move |port| port.index != from && !left_by(port.index))
+            .map(|port| port.name)
     }
 }
 
-/// Whether these are the same packet, or parts of it.
-fn is_same_packet(one: &Ipv4Packet<'_>, other: &Ipv4Packet<'_>) -> bool {
-    let key = |packet: &Ipv4Packet<'_>| {
-        (
-            packet.get_source(),
-            packet.get_destination(),
-            packet.get_identification(),
-            packet.get_next_level_protocol(),
-        )
-    };
-    key(one) == key(other)
+/// What is the same in all fragments of a packet.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct PacketKey {
+    source: Ipv4Addr,
+    destination: Ipv4Addr,
+    identification: u16,
+    protocol: u8,
+}
+
+impl PacketKey {
+    fn of(packet: &Ipv4Packet<'_>) -> Self {
+        Self {
+            source: packet.get_source(),
+            destination: packet.get_destination(),
+            identification: packet.get_identification(),
+            protocol: packet.get_next_level_protocol().0,
+        }
+    }
 }
 
 /// Whether no packet from this address may come in by a link (`ip_route_input_slow`,

@@ -7,6 +7,7 @@ use netlink_packet_route::{
     neighbour::{NeighbourAddress, NeighbourAttribute, NeighbourMessage, NeighbourState},
     neighbour_table::{NeighbourTableAttribute, NeighbourTableMessage},
 };
+use netparity_core::MacAddr;
 use nix::libc;
 use pnet::packet::{
     Packet,
@@ -19,14 +20,25 @@ use crate::{
     netlink::{Netlink, Request},
 };
 
-/// The address that an ARP request asks for.
-pub(crate) fn asked_for(frame: &[u8]) -> Option<Ipv4Addr> {
+/// What an ARP request says.
+pub(crate) struct Asked {
+    /// The hardware address of the link that asks.
+    pub asker: MacAddr,
+    /// The address that it asks for.
+    pub address: Ipv4Addr,
+}
+
+/// The ARP request in a frame, if that is what it carries.
+pub(crate) fn request(frame: &[u8]) -> Option<Asked> {
     let ethernet = EthernetPacket::new(frame)?;
     if ethernet.get_ethertype() != EtherTypes::Arp {
         return None;
     }
     let arp = ArpPacket::new(ethernet.payload())?;
-    (arp.get_operation() == ArpOperations::Request).then(|| arp.get_target_proto_addr())
+    (arp.get_operation() == ArpOperations::Request).then(|| Asked {
+        asker: arp.get_sender_hw_addr(),
+        address: arp.get_target_proto_addr(),
+    })
 }
 
 /// The neighbours on a link whose address is being asked for.

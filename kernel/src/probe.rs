@@ -13,7 +13,7 @@ use crate::{
     Kernel, checksum,
     error::{Doing, Failure},
     fence::Pin,
-    links::Place,
+    links::{Links, Place},
     namespaces::{Namespaces, Slot},
     neighbours, order, routes, sender, sys,
     tap::Seen,
@@ -116,8 +116,10 @@ impl Kernel {
             return Err(Failure::nonsense("no socket to send from"));
         };
         let sent = match shot.payload {
-            // Nobody is asked for an address of one's own.
-            Payload::Arp if lookup.local => return Ok(Some(Errno::EADDRNOTAVAIL)),
+            // Nobody is asked for an address of one's own, and nobody is there on loopback.
+            Payload::Arp if lookup.local || lookup.link == Links::LOOPBACK => {
+                return Ok(Some(Errno::EADDRNOTAVAIL));
+            }
             Payload::Arp => {
                 let place = Place {
                     slot,
@@ -179,5 +181,5 @@ fn is_answered(seen: &[(Slot, Seen)], sender: Slot) -> bool {
     let mut arrived = seen
         .iter()
         .filter(|(slot, frame)| *slot == sender && frame.direction == Direction::In);
-    arrived.any(|(_, frame)| neighbours::asked_for(&frame.frame).is_none())
+    arrived.any(|(_, frame)| neighbours::request(&frame.frame).is_none())
 }

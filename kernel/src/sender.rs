@@ -82,7 +82,9 @@ pub(crate) fn send_segment(socket: &OwnedFd, shot: &Shot, segment: &[u8]) -> nix
         true => libc::IP_PMTUDISC_DO,
         false => libc::IP_PMTUDISC_DONT,
     };
-    sys::set_option(socket, libc::IPPROTO_IP, libc::IP_TTL, shot.ttl.into())?;
+    for option in [libc::IP_TTL, libc::IP_MULTICAST_TTL] {
+        sys::set_option(socket, libc::IPPROTO_IP, option, shot.ttl.into())?;
+    }
     sys::set_option(socket, libc::IPPROTO_IP, libc::IP_MTU_DISCOVER, discover)?;
     let [a, b, c, d] = shot.to.octets();
     let to = SockaddrIn::new(a, b, c, d, 0);

@@ -19,7 +19,7 @@ use crate::{
 pub(crate) struct Stations {
     links: BTreeMap<Place, Link>,
     by_mac: BTreeMap<MacAddr, BTreeSet<Place>>,
-    /// Ends that are up and have no carrier: what is sent by them is never seen.
+    /// Links that are up and have no carrier: what is sent by them is never seen.
     dark: BTreeSet<Place>,
     touched: BTreeSet<Place>,
 }
@@ -97,7 +97,7 @@ impl Stations {
             };
             if link.kind != LinkKind::Loopback {
                 self.by_mac.entry(link.mac).or_default().insert(place);
-                if link.up && !link.carrier && link.master.is_none() {
+                if link.up && !link.carrier {
                     self.dark.insert(place);
                 }
             }
@@ -110,7 +110,16 @@ impl Stations {
         self.links.get(&place)
     }
 
-    /// The ends in a namespace that are up and have no carrier.
+    /// The links in a namespace.
+    pub(crate) fn of_namespace(&self, slot: Slot) -> impl Iterator<Item = &Link> {
+        let all = Place { slot, index: 0 }..=Place {
+            slot,
+            index: u32::MAX,
+        };
+        self.links.range(all).map(|(_, link)| link)
+    }
+
+    /// The links in a namespace that are up and have no carrier.
     pub(crate) fn dark(&self, slot: Slot) -> impl Iterator<Item = Place> {
         let all = Place { slot, index: 0 }..=Place {
             slot,

@@ -31,7 +31,7 @@ pub(crate) struct Seen {
     /// Index of the link.
     pub link: u32,
     pub direction: Direction,
-    /// Whether it is for the link's own hardware address.
+    /// Whether it came in for the link's own hardware address, or for all or a group.
     pub to_link: bool,
     pub frame: Vec<u8>,
 }
@@ -44,7 +44,10 @@ impl Seen {
                 libc::PACKET_OUTGOING => Direction::Out,
                 _ => Direction::In,
             },
-            to_link: kind == libc::PACKET_HOST,
+            to_link: matches!(
+                kind,
+                libc::PACKET_HOST | libc::PACKET_BROADCAST | libc::PACKET_MULTICAST
+            ),
             frame,
         }
     }

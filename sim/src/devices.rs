@@ -242,6 +242,10 @@ impl Sim {
     }
 
     pub(crate) fn set_mtu(&mut self, link: LinkId, mtu: u32) -> Result<(), Errno> {
+        // Then nobody is asked, not even a bridge that would keep it (`netif_set_mtu_ext`).
+        if self.links[link].mtu == mtu {
+            return Ok(());
+        }
         // A loopback interface takes any.
         if !self.is_loopback_link(link) && !MTUS.contains(&mtu) {
             return Err(Errno::EINVAL);

@@ -172,7 +172,7 @@ impl Sim {
 
     fn send_arp_shot(&mut self, ns: NsId, shot: &Shot) -> Result<(), Errno> {
         let path = self.route_output(ns, shot.to.to_bits(), 0)?;
-        if path.kind == To::Local {
+        if path.kind == To::Local || self.is_loopback_link(path.link) {
             return Err(Errno::EADDRNOTAVAIL);
         }
         let mac = MacAddr::from(self.links[path.link].mac);

@@ -18,7 +18,7 @@ pub(crate) use self::source::Source;
 use crate::{
     Kernel,
     error::{Doing, Failure},
-    links::Place,
+    links::{Link, Place},
     namespaces::Slot,
     neighbours,
     tap::{self, Seen},
@@ -154,13 +154,14 @@ impl Kernel {
                     slot: *slot,
                     index: frame.link,
                 };
-                // A bridge's ports carry the requests of others.
-                let is_end = self
-                    .stations
-                    .link(place)
-                    .is_some_and(|link| link.master.is_none());
-                if frame.direction == Direction::Out && is_end {
-                    asked.extend(neighbours::asked_for(&frame.frame).map(|ip| (place, ip)));
+                let Some(request) = neighbours::request(&frame.frame) else {
+                    continue;
+                };
+                // A bridge's ports carry the requests of others, and perhaps their own.
+                let asks = |link: &Link| link.master.is_none() || link.mac == request.asker;
+                if frame.direction == Direction::Out && self.stations.link(place).is_some_and(asks)
+                {
+                    asked.insert((place, request.address));
                 }
             }
             *searched = seen.len();

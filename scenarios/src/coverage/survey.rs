@@ -23,6 +23,7 @@ const WORLD: World = World {
     steps: 20,
     probes: true,
     by_hand: true,
+    own_veths: true,
     icc_off: false,
     ports: 4,
 };

@@ -8,6 +8,7 @@ pub mod allocator;
 mod by_hand;
 mod campaign;
 pub mod isolation;
+mod known;
 pub mod parity;
 mod step;
 mod strategy;

@@ -58,15 +58,20 @@ impl Subject for Parity<'_> {
         coverage: &mut Coverage,
     ) -> Result<Option<String>, String> {
         let [mut left, mut right] = self.open()?;
-        let mut found = None;
         for (at, step) in case.iter().enumerate() {
-            if let Some(difference) = differ(&mut *left, &mut *right, step, coverage)? {
-                found = Some(format!("line {}: {step}\n{difference}", at + 1));
-                break;
-            }
+            let end = match differ(&mut *left, &mut *right, step, coverage) {
+                Ok(None) => continue,
+                Ok(Some(difference)) => {
+                    self.played = Some([left, right]);
+                    difference.to_string()
+                }
+                // A model that has failed is not played on again.
+                Err(why) => why,
+            };
+            return Ok(Some(format!("line {}: {step}\n{end}", at + 1)));
         }
         self.played = Some([left, right]);
-        Ok(found)
+        Ok(None)
     }
 
     fn write(&mut self, finding: &Finding<Vec<Step>>) -> String {
@@ -80,7 +85,7 @@ impl Subject for Parity<'_> {
     }
 }
 
-/// Does a step on both models, and says how they then differ.
+/// Does a step on both models, and says how they then differ; or fails where a model does.
 fn differ(
     left: &mut dyn NetworkModel,
     right: &mut dyn NetworkModel,
@@ -97,9 +102,9 @@ fn differ(
             match (sound(one)?, sound(other)?) {
                 (Ok(one), Ok(other)) => {
                     if one.timed_out || other.timed_out {
-                        return Err(format!("a bounded wait ended {step}"));
+                        return Err("a bounded wait ended it".to_owned());
                     }
-                    return Ok(parity::traces(&one, &other));
+                    parity::traces(&one, &other)
                 }
                 (one, other) => parity::outcomes(
                     &one.map(|_| Default::default()),

@@ -17,10 +17,10 @@ use proptest::{
     option,
     prelude::{Just, Strategy, any, prop_oneof},
     sample::{Index, select, subsequence},
-    strategy::BoxedStrategy,
+    strategy::{BoxedStrategy, Union},
 };
 
-use super::{Step, by_hand};
+use super::{Step, by_hand, known::Known};
 
 /// What a case may consist of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,25 +33,88 @@ pub struct World {
     pub probes: bool,
     /// Whether things are done by hand at the host's prompt, hardware addresses chosen too.
     pub by_hand: bool,
+    /// Whether the host's ends of containers' links have the names that core's engine gives them.
+    pub own_veths: bool,
     /// Whether icc is always off.
     pub icc_off: bool,
     /// How many different ports containers expose and are probed at.
     pub ports: usize,
 }
 
-/// Cases: a daemon's start, most containers, and what follows.
+/// Cases: a daemon's start, most containers, and what follows. Packets and servers are of those only
+/// that a line before has made, or the case could not be read as a scenario.
 pub fn cases(world: World) -> BoxedStrategy<Vec<Step>> {
     let start = daemon(world).prop_map(Command::Daemon);
     let population: Vec<_> = (1..=world.containers)
-        .map(|number| option::weighted(0.8, spec(world, number).prop_map(Command::Run)))
+        .map(|number| option::weighted(0.8, inhabitant(world, number)))
         .collect();
-    let rest = vec(step(world), 1..=world.steps.max(1));
-    (start, population, rest)
-        .prop_map(|(start, population, rest)| {
-            let first = std::iter::once(start).chain(population.into_iter().flatten());
-            first.map(Step::Command).chain(rest).collect()
+    let surroundings = match world.by_hand {
+        true => option::weighted(0.3, group(world)).boxed(),
+        false => Just(None).boxed(),
+    };
+    let rest = vec(steps(world), 1..=world.steps.max(1));
+    (start, surroundings, population, rest)
+        .prop_map(|(start, surroundings, population, rest)| {
+            let inhabitants = population.into_iter().flatten().flatten();
+            let all = std::iter::once(Step::Command(start))
+                .chain(surroundings.into_iter().flatten())
+                .chain(inhabitants.map(Step::Command))
+                .chain(rest.into_iter().flatten());
+            let mut known = Known::default();
+            all.filter(|step| known.admits(step)).collect()
         })
         .boxed()
+}
+
+/// A container that runs, and perhaps listens.
+fn inhabitant(world: World, number: u8) -> impl Strategy<Value = Vec<Command>> {
+    let port = match world.probes {
+        true => option::weighted(0.3, select(ports(world))).boxed(),
+        false => Just(None).boxed(),
+    };
+    (spec(world, number), port).prop_map(move |(spec, port)| {
+        let name = container_name(number);
+        let listen = port.map(|port| Command::Listen { name, port });
+        std::iter::once(Command::Run(spec)).chain(listen).collect()
+    })
+}
+
+/// One step, or several that belong together.
+fn steps(world: World) -> BoxedStrategy<Vec<Step>> {
+    let one = step(world).prop_map(|step| vec![step]);
+    match world.by_hand {
+        true => prop_oneof![40 => one, 1 => group(world)].boxed(),
+        false => one.boxed(),
+    }
+}
+
+/// Lines that make something together, most of them.
+fn group(world: World) -> BoxedStrategy<Vec<Step>> {
+    let groups = by_hand::groups();
+    let kinds = groups.iter().enumerate().map(|(at, lines)| {
+        let lines: Vec<_> = lines
+            .iter()
+            .map(|(text, line)| option::weighted(0.97, Just(Step::ByHand(text, line.clone()))))
+            .collect();
+        let lines = lines.prop_map(|lines| lines.into_iter().flatten().collect::<Vec<_>>());
+        match at + 1 == groups.len() {
+            // Somebody who makes a bridge tells a daemon to use it.
+            true => (lines, daemon(world))
+                .prop_map(|(mut lines, config)| {
+                    let bridge = by_hand::BRIDGE.parse();
+                    let bridge = bridge.map_or(BridgeChoice::Docker0, BridgeChoice::Existing);
+                    lines.push(Step::Command(Command::Daemon(DaemonConfig {
+                        bridge,
+                        bip: None,
+                        ..config
+                    })));
+                    lines
+                })
+                .boxed(),
+            false => lines.boxed(),
+        }
+    });
+    Union::new(kinds).boxed()
 }
 
 fn step(world: World) -> BoxedStrategy<Step> {
@@ -59,16 +122,21 @@ fn step(world: World) -> BoxedStrategy<Step> {
     let mut kinds = vec![(10, command)];
     if world.by_hand {
         let lines = by_hand::lines();
+        let few = lines.len() - by_hand::veths();
+        let lines = lines
+            .get(..few)
+            .filter(|_| !world.own_veths)
+            .unwrap_or(lines);
         let line = any::<Index>().prop_map(move |at| {
             let (text, line) = at.get(lines);
             Step::ByHand(text, line.clone())
         });
-        kinds.push((1, line.boxed()));
+        kinds.push((5, line.boxed()));
     }
     if world.probes {
-        kinds.push((12, probe(world).prop_map(Step::Probe).boxed()));
+        kinds.push((15, probe(world).prop_map(Step::Probe).boxed()));
     }
-    proptest::strategy::Union::new_weighted(kinds).boxed()
+    Union::new_weighted(kinds).boxed()
 }
 
 /// Nothing that an id can begin with: dockerd knows containers by any beginning of their ids too.
@@ -80,11 +148,12 @@ fn name(world: World) -> impl Strategy<Value = Name> {
     (1..=world.containers).prop_map(container_name)
 }
 
-/// A container, or the host.
+/// A container, the host, or a namespace of one's own.
 fn party(world: World) -> impl Strategy<Value = Name> {
     prop_oneof![
-        6 => name(world),
-        1 => Just(Name::new(Name::HOST)),
+        8 => name(world),
+        2 => Just(Name::new(Name::HOST)),
+        u32::from(world.by_hand) => Just(Name::new(by_hand::OUTSIDE)),
     ]
 }
 
@@ -261,20 +330,71 @@ fn spec_among(world: World, number: u8, others: u8) -> BoxedStrategy<ContainerSp
         .boxed()
 }
 
-fn probe(world: World) -> BoxedStrategy<Probe> {
-    let addresses = vec![
-        Ipv4Addr::new(172, 17, 0, 1),
-        Ipv4Addr::new(172, 17, 0, 2),
-        Ipv4Addr::new(172, 17, 0, 3),
-        Ipv4Addr::new(172, 17, 0, 200),
-        Ipv4Addr::new(192, 168, 5, 2),
-        Ipv4Addr::new(203, 0, 113, 9),
-        Ipv4Addr::LOCALHOST,
+/// Whom packets are sent to that no name stands for.
+fn address() -> impl Strategy<Value = Ipv4Addr> {
+    let likely = [
+        [172, 17, 0, 1],
+        [172, 17, 0, 2],
+        [172, 17, 0, 3],
+        [172, 17, 0, 4],
     ];
+    let likely = likely.map(Ipv4Addr::from);
+    let rare = [
+        // Others in the networks of the bridges, and everybody there.
+        [172, 17, 0, 99],
+        [172, 17, 0, 200],
+        [172, 17, 0, 0],
+        [172, 17, 255, 255],
+        [172, 17, 42, 1],
+        [192, 168, 5, 1],
+        [192, 168, 5, 2],
+        [192, 168, 5, 255],
+        [10, 9, 9, 1],
+        [192, 168, 227, 1],
+        [192, 168, 227, 2],
+        [192, 168, 227, 9],
+        [192, 168, 227, 255],
+        // Outside, by routes of one's own, and nowhere.
+        [198, 51, 100, 1],
+        [198, 51, 100, 2],
+        [198, 51, 100, 255],
+        [203, 0, 113, 9],
+        [192, 0, 2, 9],
+        [10, 200, 0, 1],
+        [10, 77, 0, 1],
+        [10, 77, 0, 9],
+        [8, 8, 8, 8],
+        // Nobody's.
+        [127, 0, 0, 1],
+        [127, 0, 0, 5],
+        [127, 255, 255, 255],
+        [224, 0, 0, 1],
+        [240, 0, 0, 1],
+        [255, 255, 255, 255],
+        [0, 0, 0, 0],
+    ];
+    let rare = rare.map(Ipv4Addr::from);
+    prop_oneof![1 => select(likely.to_vec()), 1 => select(rare.to_vec())]
+}
+
+/// How long a packet is made: about the MTUs there are, or anything.
+fn size(least: u16) -> impl Strategy<Value = u16> {
+    let edges = vec![
+        576_u16, 600, 601, 608, 1200, 1280, 1281, 1300, 1301, 1400, 1401, 1472, 1500, 1501, 2980,
+        4000,
+    ];
+    prop_oneof![
+        4 => select(edges),
+        2 => least..=1600,
+        1 => least..=9000,
+    ]
+}
+
+fn probe(world: World) -> BoxedStrategy<Probe> {
     let to = prop_oneof![
         8 => party(world).prop_map(Destination::Name),
         1 => select(vec![Name::new("db"), Name::new("web")]).prop_map(Destination::Name),
-        2 => select(addresses).prop_map(Destination::Address),
+        6 => address().prop_map(Destination::Address),
     ];
     let port = || select(PORTS.map(|(number, _)| number).to_vec());
     let payload = prop_oneof![
@@ -288,12 +408,12 @@ fn probe(world: World) -> BoxedStrategy<Probe> {
         to,
         payload,
         option::weighted(0.3, port()),
-        option::weighted(0.1, select(vec![1_u8, 2])),
         option::weighted(
-            0.2,
-            select(vec![576_u16, 601, 1400, 1401, 1500, 1501, 4000]),
+            0.15,
+            prop_oneof![4 => 1..=4_u8, 1 => any::<u8>().prop_map(|ttl| ttl.max(1))],
         ),
-        proptest::bool::weighted(0.15),
+        option::weighted(0.25, size(40)),
+        proptest::bool::weighted(0.2),
     )
         .prop_map(
             |(from, to, payload, source_port, ttl, size, dont_fragment)| {
