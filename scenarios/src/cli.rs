@@ -1,5 +1,6 @@
 //! The `netparity` command.
 
+mod bench;
 mod coverage;
 mod fuzz;
 mod record;
@@ -62,6 +63,9 @@ enum Command {
     /// Tries random cases, and shrinks one that fails to the fewest lines.
     #[command(after_help = EXIT_STATUS)]
     Fuzz(fuzz::FuzzArgs),
+    /// Measures setting up, taking down and probing, beside the bare system calls and other programs.
+    #[command(after_help = EXIT_STATUS)]
+    Bench(bench::BenchArgs),
 }
 
 #[derive(Debug, Args)]
@@ -123,6 +127,7 @@ pub fn main(access: Access) -> ExitCode {
         Command::Check { paths } => check(&paths),
         Command::Coverage(arguments) => coverage::coverage(&arguments),
         Command::Fuzz(arguments) => fuzz::fuzz(&arguments, access),
+        Command::Bench(arguments) => bench::bench(&arguments, access),
     })
 }
 

@@ -8,9 +8,11 @@
 //! - [`view`]: what a network looks like, for people,
 //! - [`report`]: what came of it, as text and as JSON,
 //! - [`coverage`]: which of all that is possible they reach,
+//! - [`bench`]: measuring, beside the bare system calls and other programs,
 //! - [`fuzz`]: random scenarios, judged and shrunk,
 //! - [`cli`]: the command.
 
+pub mod bench;
 pub mod cli;
 pub mod coverage;
 pub mod diagnostic;

@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
+    netparity::bench::cell::divert();
     let access = netparity_reference::enter();
     netparity::cli::main(access)
 }

@@ -96,7 +96,8 @@ impl Machine {
         })
     }
 
-    fn kernel(&self) -> Result<&Access, String> {
+    /// The right to make networks on Linux.
+    pub(crate) fn kernel(&self) -> Result<&Access, String> {
         self.kernel.as_ref().map_err(String::clone)
     }
 }

@@ -1,0 +1,99 @@
+//! A TCP probe from every container to every other.
+
+use std::{ops::Range, time::Duration};
+
+use netparity_core::{
+    model::{Dataplane, NetworkModel, Planned},
+    name::Netns,
+    probe::Payload,
+};
+use netparity_kernel::Kernel;
+use netparity_sim::Sim;
+
+use super::{Options, broken, probes::expect_open, settle, timed};
+use crate::{
+    bench::{
+        figures::{FLOOR, Figures, KERNEL, SIM, What},
+        floor::{self, Floor},
+        topology::{container, containers, listen, probe, squares},
+    },
+    run::Machine,
+};
+
+/// How many pairs, over all rounds, are enough.
+const ENOUGH: usize = 100_000;
+
+pub(super) fn measure(
+    options: &Options,
+    machine: &Machine,
+    count: usize,
+    figures: &mut Figures,
+) -> Result<(), String> {
+    let pairs = count * (count - 1);
+    let rounds = (ENOUGH / pairs).clamp(1, options.rounds);
+    let kernel = Kernel::new(machine.kernel()?).map_err(|why| why.to_string())?;
+    let mut kernel = listening(kernel, count)?;
+    let mut sim = listening(Sim::new(), count)?;
+    let words = |error| format!("floor: {error}");
+    let mut floor = Floor::unruled().map_err(words)?;
+    (0..count)
+        .try_for_each(|_| floor.endpoint())
+        .map_err(words)?;
+    for _ in 0..rounds {
+        floor.serve().map_err(words)?;
+        let (mut bare, mut ours, mut simulated) = (Duration::ZERO, Duration::ZERO, Duration::ZERO);
+        for (from, to) in squares(count) {
+            let connect = || {
+                from.clone().try_for_each(|one| {
+                    floor.connect(one, to.clone().filter(|other| *other != one))
+                })
+            };
+            bare += timed(connect)?.1;
+            let both = || from.clone().chain(to.clone());
+            floor.forget_neighbours(both()).map_err(words)?;
+            ours += all(&mut kernel, &from, &to)?;
+            for number in both() {
+                forget_neighbours(&mut kernel, number)?;
+            }
+            simulated += all(&mut sim, &from, &to)?;
+        }
+        figures.add(What::Pair, FLOOR, count, bare, pairs);
+        figures.add(What::Pair, KERNEL, count, ours, pairs);
+        figures.add(What::Pair, SIM, count, simulated, pairs);
+    }
+    drop((floor, kernel));
+    settle()
+}
+
+/// As many containers that may talk to each other, and a server in each.
+pub fn listening<D: Dataplane>(dataplane: D, count: usize) -> Result<Planned<D>, String> {
+    let mut model = containers(dataplane, true, count).map_err(broken)?;
+    for command in (0..count).filter_map(listen) {
+        model.apply(&command).map_err(broken)?;
+    }
+    Ok(model)
+}
+
+fn all<D: Dataplane>(
+    model: &mut Planned<D>,
+    from: &Range<usize>,
+    to: &Range<usize>,
+) -> Result<Duration, String> {
+    let (_, time) = timed(|| {
+        for one in from.clone() {
+            for other in to.clone().filter(|other| *other != one) {
+                expect_open(model.verdict(&probe(one, other, Payload::Tcp(80))))?;
+            }
+        }
+        Ok::<_, String>(())
+    })?;
+    Ok(time)
+}
+
+fn forget_neighbours(model: &mut Planned<Kernel>, number: usize) -> Result<(), String> {
+    let netns = Netns::Named(container(number));
+    match model.dataplane().descriptor(&netns) {
+        Some(netns) => floor::forget_neighbours(netns).map_err(|error| error.to_string()),
+        None => Err(format!("there is no namespace {netns}")),
+    }
+}

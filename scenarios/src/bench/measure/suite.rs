@@ -1,0 +1,76 @@
+//! The whole suite, and fuzzing.
+
+use std::time::Instant;
+
+use super::{Options, timed};
+use crate::{
+    bench::figures::{Figures, KERNEL, What},
+    fuzz::{Campaign, Shard, World, parity::Parity},
+    language::{self, Scenario},
+    run::{Keep, Machine, ModelKind, Run, run_all},
+    source,
+};
+
+const MODELS: [ModelKind; 2] = [ModelKind::Sim, ModelKind::Kernel];
+const CASES: u64 = 100;
+const STEPS: usize = 20;
+
+pub(super) fn measure(
+    options: &Options,
+    machine: &Machine,
+    figures: &mut Figures,
+) -> Result<(), String> {
+    match read(options) {
+        Ok(scenarios) => play(&scenarios, options, machine, figures),
+        Err(why) => drop(figures.skipped.insert("suite".into(), why)),
+    }
+    let world = World {
+        containers: 4,
+        steps: STEPS,
+        probes: true,
+        by_hand: true,
+        icc_off: false,
+        ports: 4,
+    };
+    let mut subject = Parity::new(machine, MODELS, world);
+    for round in 0..options.rounds as u64 {
+        let campaign = Campaign {
+            seed: round,
+            cases: CASES,
+            time: None,
+            shard: Shard::default(),
+        };
+        let (outcome, time) = timed(|| campaign.run(&mut subject, |_| true))?;
+        if let Some(finding) = outcome.finding {
+            return Err(format!("the models differ: {}", finding.what));
+        }
+        figures.add(What::FuzzedCase, KERNEL, STEPS, time, CASES as usize);
+    }
+    Ok(())
+}
+
+fn read(options: &Options) -> Result<Vec<Scenario>, String> {
+    let folder = options.suite.display();
+    let sources = source::read_all(std::slice::from_ref(&options.suite))
+        .map_err(|_| format!("there are no scenarios in {folder}: name another with --suite"))?;
+    let scenarios = sources.iter().map(language::parse);
+    let scenarios: Result<Vec<_>, _> = scenarios.collect();
+    scenarios.map_err(|_| format!("there are mistakes in {folder}: see netparity check {folder}"))
+}
+
+fn play(scenarios: &[Scenario], options: &Options, machine: &Machine, figures: &mut Figures) {
+    let run = Run {
+        scenarios,
+        models: &MODELS,
+        recorded: false,
+        machine,
+        jobs: 1,
+        keep: Keep::Shown,
+    };
+    for _ in 0..options.rounds {
+        let start = Instant::now();
+        run_all(&run, |_, _| ());
+        let count = scenarios.len();
+        figures.add(What::Scenario, KERNEL, count, start.elapsed(), count);
+    }
+}
