@@ -45,7 +45,12 @@ pub fn divert() {
 fn ourselves(name: &str, arguments: &[String]) -> Command {
     use std::os::unix::process::CommandExt;
     let mut command = Command::new("/proc/self/exe");
-    command.arg0(name).args(arguments).stdin(Stdio::null());
+    // Where it was started may be hidden by a mount of the cell's own.
+    command
+        .arg0(name)
+        .args(arguments)
+        .current_dir("/")
+        .stdin(Stdio::null());
     command
 }
 

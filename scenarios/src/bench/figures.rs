@@ -20,7 +20,8 @@ pub enum What {
     Verdict,
     /// The same, with every frame on its way.
     Trace,
-    /// A TCP probe from each of `count` containers to each other: one of them.
+    /// A TCP probe from each of `count` containers to each other, hardware addresses known: one of
+    /// them.
     Pair,
     /// `docker run` and `docker rm -f` with `count` containers there, up to the plan.
     Decision,
@@ -143,6 +144,20 @@ impl Figures {
         Some(median(
             &pairs.map(|(one, base)| one / base).collect::<Vec<_>>(),
         ))
+    }
+}
+
+impl Figures {
+    /// The same of the quickest round of each: what disturbs a machine only ever makes it slower.
+    pub fn best_ratio(
+        &self,
+        (what, who, count): (What, &str, usize),
+        base: (What, &str, usize),
+    ) -> Option<f64> {
+        let best = |figure: &Figure| figure.rounds.iter().copied().fold(f64::INFINITY, f64::min);
+        let one = self.find(what, who, count)?;
+        let base = self.find(base.0, base.1, base.2)?;
+        Some(best(one) / best(base))
     }
 }
 

@@ -96,12 +96,34 @@ fn times(ratio: f64) -> String {
     }
 }
 
-/// Nanoseconds in the unit that has the fewest digits.
+/// Nanoseconds, three digits of them.
 pub(super) fn duration(nanos: f64) -> String {
-    match nanos {
-        nanos if nanos < 1e3 => format!("{nanos:.0} ns"),
-        nanos if nanos < 1e6 => format!("{:.2} µs", nanos / 1e3),
-        nanos if nanos < 1e9 => format!("{:.2} ms", nanos / 1e6),
-        _ => format!("{:.2} s", nanos / 1e9),
+    let (value, unit) = match nanos {
+        nanos if nanos < 999.5 => (nanos, "ns"),
+        nanos if nanos < 999.5e3 => (nanos / 1e3, "µs"),
+        nanos if nanos < 999.5e6 => (nanos / 1e6, "ms"),
+        _ => (nanos / 1e9, "s"),
+    };
+    let places = match value {
+        value if value < 9.995 => 2,
+        value if value < 99.95 => 1,
+        _ => 0,
+    };
+    format!("{value:.places$} {unit}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_have_three_digits() {
+        let nanos = [7.0, 999.6, 15_432.0, 1_230_000.0, 64.87e6, 232.79e6, 1.5e9];
+        assert_eq!(
+            nanos.map(duration),
+            [
+                "7.00 ns", "1.00 µs", "15.4 µs", "1.23 ms", "64.9 ms", "233 ms", "1.50 s"
+            ]
+        );
     }
 }

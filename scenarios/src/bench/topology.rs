@@ -1,6 +1,6 @@
 //! What is built to be measured: a daemon, and containers on its bridge.
 
-use std::ops::Range;
+use std::{net::Ipv4Addr, ops::Range};
 
 use netparity_core::{
     command::{Command, ContainerSpec, DaemonConfig, Destination},
@@ -90,11 +90,16 @@ pub fn probe(from: usize, to: usize, payload: Payload) -> Probe {
     }
 }
 
-/// The containers, in squares of few enough pairs that the neighbours they come to know have a
-/// place: the kernel's table of neighbours is the machine's, and of 1,024 by default. Every ordered
-/// pair of two different containers is in one of the squares.
+/// The address of the `number`th container on docker0.
+pub fn address(number: usize) -> Ipv4Addr {
+    let first = Ipv4Addr::new(172, 17, 0, 2).to_bits();
+    Ipv4Addr::from_bits(first.saturating_add(number as u32))
+}
+
+/// The containers, in squares that are dealt with one at a time. Every pair of two containers is in
+/// one of them, in each direction.
 pub fn squares(count: usize) -> impl Iterator<Item = (Range<usize>, Range<usize>)> {
-    const SIDE: usize = 16;
+    const SIDE: usize = 50;
     let part = move |start: usize| start..(start + SIDE).min(count);
     let starts = move || (0..count).step_by(SIDE);
     starts().flat_map(move |from| starts().map(move |to| (part(from), part(to))))

@@ -9,7 +9,7 @@ use crate::bench::{
     table::{duration, name},
 };
 
-const WIDTH: f64 = 780.0;
+const WIDTH: f64 = 800.0;
 const HEIGHT: f64 = 470.0;
 const LEFT: f64 = 84.0;
 const RIGHT: f64 = 590.0;
@@ -41,29 +41,37 @@ pub fn cost(figures: &Figures) -> String {
     let x = Scale::logarithmic(counts, LEFT, RIGHT);
     let y = Scale::logarithmic(nanos, BOTTOM, TOP);
     let mut svg = Svg::new(WIDTH, HEIGHT);
-    svg.text((LEFT, 30.0), Anchor::Start, "title", TITLE);
+    svg.text((LEFT, 30.0), Anchor::Start, "title f-ink", TITLE);
     for (value, is_major) in log_ticks(counts) {
         let at = x.at(value);
-        let class = if is_major { "grid" } else { "minor" };
+        let class = if is_major {
+            "major s-grid"
+        } else {
+            "minor s-grid"
+        };
         svg.line((at, TOP), (at, BOTTOM), class);
         if is_major {
             let text = format!("{value:.0}");
-            svg.text((at, BOTTOM + 20.0), Anchor::Middle, "", &text);
+            svg.text((at, BOTTOM + 20.0), Anchor::Middle, "f-ink", &text);
         }
     }
     for (value, is_major) in log_ticks(nanos) {
         let at = y.at(value);
-        let class = if is_major { "grid" } else { "minor" };
+        let class = if is_major {
+            "major s-grid"
+        } else {
+            "minor s-grid"
+        };
         svg.line((LEFT, at), (RIGHT, at), class);
         if is_major {
-            svg.text((LEFT - 8.0, at + 4.5), Anchor::End, "", &round(value));
+            svg.text((LEFT - 8.0, at + 4.5), Anchor::End, "f-ink", &round(value));
         }
     }
     let middle = f64::midpoint(LEFT, RIGHT);
     let below = (middle, BOTTOM + 44.0);
-    svg.text(below, Anchor::Middle, "faint", "endpoints on the bridge");
+    svg.text(below, Anchor::Middle, "f-faint", "endpoints on the bridge");
     let beside = (20.0, f64::midpoint(TOP, BOTTOM));
-    svg.upright(beside, "faint", "time per endpoint");
+    svg.upright(beside, "f-faint", "time per endpoint");
     for (place, curve) in curves.iter().enumerate() {
         draw(&mut svg, curve, place, (x, y));
     }
@@ -106,9 +114,9 @@ fn draw(svg: &mut Svg, curve: &Curve, place: usize, (x, y): (Scale, Scale)) {
     let at = TOP + 12.0 + LINE * place as f64;
     let sample = [(RIGHT + 18.0, at), (RIGHT + 48.0, at)];
     svg.curve(&sample, class, name);
-    svg.text((RIGHT + 58.0, at + 4.5), Anchor::Start, "", name);
+    svg.text((RIGHT + 58.0, at + 4.5), Anchor::Start, "f-ink", name);
     let last = duration(curve.last());
-    svg.text((WIDTH - 12.0, at + 4.5), Anchor::End, "faint", &last);
+    svg.text((WIDTH - 12.0, at + 4.5), Anchor::End, "f-faint", &last);
 }
 
 /// A power of ten of nanoseconds.

@@ -36,31 +36,41 @@ pub fn split(figures: &Figures) -> String {
     let rows = figures.splits.len() as f64;
     let bottom = TOP + rows * (BAR + GAP);
     let mut svg = Svg::new(WIDTH, bottom + 58.0);
-    svg.text((LEFT, 30.0), Anchor::Start, "title", TITLE);
+    svg.text((LEFT, 30.0), Anchor::Start, "title f-ink", TITLE);
     let step = step(longest);
     let ticks = (0..).map(|number| f64::from(number) * step);
     for value in ticks.take_while(|value| *value <= longest * 1.04) {
         let at = x.at(value);
-        svg.line((at, TOP - 8.0), (at, bottom), "grid");
+        svg.line((at, TOP - 8.0), (at, bottom), "major s-grid");
         let text = format!("{:.1}", value);
-        svg.text((at, bottom + 20.0), Anchor::Middle, "", &text);
+        svg.text((at, bottom + 20.0), Anchor::Middle, "f-ink", &text);
     }
     let below = (f64::midpoint(LEFT, RIGHT), bottom + 44.0);
-    svg.text(below, Anchor::Middle, "faint", "milliseconds per endpoint");
+    svg.text(
+        below,
+        Anchor::Middle,
+        "f-faint",
+        "milliseconds per endpoint",
+    );
     let beside = (20.0, f64::midpoint(TOP, bottom - GAP));
-    svg.upright(beside, "faint", "endpoints");
+    svg.upright(beside, "f-faint", "endpoints");
     for (row, split) in figures.splits.iter().enumerate() {
         let at = TOP + (BAR + GAP) * row as f64;
         let count = split.count.to_string();
-        svg.text((LEFT - 10.0, at + BAR / 2.0 + 4.5), Anchor::End, "", &count);
+        svg.text(
+            (LEFT - 10.0, at + BAR / 2.0 + 4.5),
+            Anchor::End,
+            "f-ink",
+            &count,
+        );
         draw(&mut svg, split, at, x);
     }
     if let Some(split) = figures.splits.first() {
         let mut at = LEFT;
         for (name, colour, _) in parts(split) {
             svg.bar((at, 48.0), 13.0, 13.0, colour);
-            svg.text((at + 19.0, 59.0), Anchor::Start, "", name);
-            at += 40.0 + 7.2 * name.chars().count() as f64;
+            svg.text((at + 19.0, 59.0), Anchor::Start, "f-ink", name);
+            at += 42.0 + 6.6 * name.chars().count() as f64;
         }
     }
     svg.finish(TITLE)
@@ -75,7 +85,7 @@ fn draw(svg: &mut Svg, split: &Split, y: f64, x: Scale) {
         if end - start >= READABLE {
             let middle = (f64::midpoint(start, end), y + BAR / 2.0 + 4.0);
             let text = format!("{millis:.2}");
-            svg.text(middle, Anchor::Middle, "inside", &text);
+            svg.text(middle, Anchor::Middle, "inside f-ground", &text);
         }
         before += millis;
     }

@@ -49,12 +49,11 @@ const COLOURS: [(&str, &str, &str); 17] = [
 ];
 
 const STYLE: &str = "\
-    text{font:13px system-ui,-apple-system,'Segoe UI',Helvetica,Arial,sans-serif;fill:var(--ink)}\
+    text{font:13px system-ui,-apple-system,'Segoe UI',Helvetica,Arial,sans-serif}\
     .title{font-size:16px;font-weight:600}\
-    .faint{fill:var(--faint)}\
-    .inside{fill:var(--ground);font-size:12px}\
-    .grid{stroke:var(--grid);stroke-width:1}\
-    .minor{stroke:var(--grid);stroke-width:.4}\
+    .inside{font-size:12px}\
+    .major{stroke-width:1}\
+    .minor{stroke-width:.4}\
     .curve{fill:none;stroke-width:2;stroke-linejoin:round}\
     .thick{stroke-width:3.5}\
     .dashed{stroke-dasharray:7 5}";
@@ -103,18 +102,18 @@ impl Svg {
             let _ = write!(path, "{letter}{x:.1} {y:.1}");
         }
         self.put(format_args!(
-            r#"<path class="curve {class}" stroke="var(--{colour})" d="{path}"/>"#
+            r#"<path class="curve {class} s-{colour}" d="{path}"/>"#
         ));
         for (x, y) in points {
             self.put(format_args!(
-                r#"<circle cx="{x:.1}" cy="{y:.1}" r="3.5" fill="var(--{colour})"/>"#
+                r#"<circle cx="{x:.1}" cy="{y:.1}" r="3.5" class="f-{colour}"/>"#
             ));
         }
     }
 
     pub(super) fn bar(&mut self, (x, y): (f64, f64), width: f64, height: f64, colour: &str) {
         self.put(format_args!(
-            r#"<rect x="{x:.1}" y="{y:.1}" width="{width:.1}" height="{height:.1}" fill="var(--{colour})"/>"#
+            r#"<rect x="{x:.1}" y="{y:.1}" width="{width:.1}" height="{height:.1}" class="f-{colour}"/>"#
         ));
     }
 
@@ -124,18 +123,23 @@ impl Svg {
             height,
             body,
         } = self;
+        // Classes and not variables, which not everything that shows SVG knows.
         let [mut light, mut dark] = [String::new(), String::new()];
         for (name, on_light, on_dark) in COLOURS {
-            let _ = write!(light, "--{name}:{on_light};");
-            let _ = write!(dark, "--{name}:{on_dark};");
+            for (style, colour) in [(&mut light, on_light), (&mut dark, on_dark)] {
+                let _ = write!(
+                    style,
+                    ".f-{name}{{fill:{colour}}}.s-{name}{{stroke:{colour}}}"
+                );
+            }
         }
         let title = escape(title);
         format!(
             "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width} {height}\" \
              width=\"{width}\" height=\"{height}\" role=\"img\">\n\
              <title>{title}</title>\n\
-             <style>svg{{{light}}}@media (prefers-color-scheme:dark){{svg{{{dark}}}}}{STYLE}</style>\n\
-             <rect width=\"{width}\" height=\"{height}\" rx=\"6\" fill=\"var(--ground)\"/>\n\
+             <style>{STYLE}{light}@media (prefers-color-scheme:dark){{{dark}}}</style>\n\
+             <rect width=\"{width}\" height=\"{height}\" rx=\"6\" class=\"f-ground\"/>\n\
              {body}</svg>\n"
         )
     }

@@ -1,10 +1,13 @@
 //! The messages about links, addresses and routes.
 
+use std::net::Ipv4Addr;
+
 use nix::libc;
 
 use super::{GATEWAY, PREFIX, message::Message};
 
 const NLM_F_CREATE_EXCLUSIVE: u16 = 0x600;
+const NLM_F_CREATE_REPLACE: u16 = 0x500;
 const RTM_NEWLINK: u16 = 16;
 const RTM_SETLINK: u16 = 19;
 const RTM_NEWADDR: u16 = 20;
@@ -110,19 +113,39 @@ pub(super) fn marker(netns: i32) -> Message {
     })
 }
 
-/// Every neighbour that eth0 knows, forgotten: a change of whether it asks for addresses does that
-/// (`arp_netdev_event`).
-pub(super) fn forget_neighbours() -> Message {
+/// Neighbours of a link that need not be asked for, whose hardware addresses are those that Docker
+/// gives: `02:42` and the address.
+pub(super) fn neighbours(index: u32, addresses: impl Iterator<Item = Ipv4Addr>) -> Message {
+    const RTM_NEWNEIGH: u16 = 28;
+    const NUD_PERMANENT: u16 = 0x80;
+    const NDA_DST: u16 = 1;
+    const NDA_LLADDR: u16 = 2;
+    addresses.fold(Message::default(), |messages, address| {
+        messages.message(RTM_NEWNEIGH, NLM_F_CREATE_REPLACE, |message| {
+            message.raw(&[libc::AF_INET as u8, 0, 0, 0]);
+            message.raw(&index.to_ne_bytes());
+            message.raw(&NUD_PERMANENT.to_ne_bytes());
+            message.raw(&[0, 0]);
+            let [a, b, c, d] = address.octets();
+            message.attribute(NDA_DST, &[a, b, c, d]);
+            message.attribute(NDA_LLADDR, &[2, 0x42, a, b, c, d]);
+        })
+    })
+}
+
+/// Every neighbour that a link knows, forgotten: a change of whether it asks for addresses does
+/// that (`arp_netdev_event`).
+pub(super) fn no_neighbours(index: u32) -> Message {
     const IFF_NOARP: u32 = 0x80;
-    let set = |flags: u32| {
-        Message::default().message(RTM_SETLINK, 0, |message| {
-            message.raw(&[0; 8]);
+    let set = |messages: Message, flags: u32| {
+        messages.message(RTM_SETLINK, 0, |message| {
+            message.raw(&[0; 4]);
+            message.raw(&index.to_ne_bytes());
             message.raw(&flags.to_ne_bytes());
             message.raw(&IFF_NOARP.to_ne_bytes());
-            message.text(IFLA_IFNAME, "eth0");
         })
     };
-    set(IFF_NOARP).then(set(0))
+    set(set(Message::default(), IFF_NOARP), 0)
 }
 
 /// An `ifinfomsg` that sets these flags.

@@ -40,8 +40,11 @@ impl Message {
         self
     }
 
-    /// The messages of another behind these.
+    /// The messages of another, if it has any, behind these.
     pub(super) fn then(mut self, mut other: Self) -> Self {
+        if other.bytes.is_empty() {
+            return self;
+        }
         let start = self.bytes.len();
         self.bytes.append(&mut other.bytes);
         self.slots.extend(other.slots.iter().map(|at| start + at));

@@ -15,11 +15,14 @@ mod sys;
 use std::{
     io,
     net::Ipv4Addr,
-    os::fd::{AsRawFd, BorrowedFd, OwnedFd},
+    os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd},
     time::{Duration, Instant},
 };
 
-use nix::libc::{NETLINK_NETFILTER, NETLINK_ROUTE};
+use nix::{
+    libc::{NETLINK_NETFILTER, NETLINK_ROUTE},
+    net::if_::if_nametoindex,
+};
 
 use self::message::Message;
 
@@ -43,8 +46,8 @@ pub struct Floor {
 }
 
 struct Endpoint {
+    // The namespace lives as long as its descriptor.
     netns: OwnedFd,
-    socket: OwnedFd,
     server: Option<OwnedFd>,
 }
 
@@ -59,8 +62,8 @@ pub struct Phases {
     pub address: Duration,
     /// The default route.
     pub route: Duration,
-    /// The rules of a link.
-    pub rules: Duration,
+    /// The rules of a link to the endpoint before it, if there is one.
+    pub rules: Option<Duration>,
 }
 
 impl Floor {
@@ -122,7 +125,7 @@ impl Floor {
         sys::send(&self.host, &self.veth)?;
         self.inside.fill(&[&address(number).octets()]);
         sys::send(&socket, &self.inside)?;
-        self.push(netns, socket);
+        self.push(netns);
         Ok(())
     }
 
@@ -132,42 +135,49 @@ impl Floor {
     /// # Errors
     ///
     /// The kernel's.
-    pub fn endpoint_by_phases(&mut self, phases: &mut Phases) -> io::Result<()> {
+    pub fn endpoint_by_phases(&mut self) -> io::Result<Phases> {
         let number = self.endpoints.len();
         let up = links::inside().acknowledged();
         let mut local = links::inside_address().acknowledged();
-        let route = links::inside_route().acknowledged();
+        let default = links::inside_route().acknowledged();
         local.fill(&[&address(number).octets()]);
         let mut clock = Instant::now();
-        let mut lap = |phase: &mut Duration| {
+        let mut lap = || {
             let now = Instant::now();
-            *phase += now - clock;
-            clock = now;
+            now - std::mem::replace(&mut clock, now)
         };
         sys::unshare()?;
         let netns = sys::own_netns()?;
         let socket = sys::netlink(NETLINK_ROUTE)?;
-        lap(&mut phases.namespace);
+        let namespace = lap();
         fill_veth(&mut self.veth, number, &netns);
         sys::send(&self.host, &self.veth)?;
         sys::send(&socket, &up)?;
-        lap(&mut phases.link);
+        let link = lap();
         sys::send(&socket, &local)?;
-        lap(&mut phases.address);
-        sys::send(&socket, &route)?;
-        lap(&mut phases.route);
-        self.push(netns, socket);
-        if number > 0 {
-            self.link(number, number - 1)?;
-            lap(&mut phases.rules);
-        }
-        Ok(())
+        let address = lap();
+        sys::send(&socket, &default)?;
+        let route = lap();
+        self.push(netns);
+        let rules = match number.checked_sub(1) {
+            Some(child) => {
+                self.link(number, child)?;
+                Some(lap())
+            }
+            None => None,
+        };
+        Ok(Phases {
+            namespace,
+            link,
+            address,
+            route,
+            rules,
+        })
     }
 
-    fn push(&mut self, netns: OwnedFd, socket: OwnedFd) {
+    fn push(&mut self, netns: OwnedFd) {
         self.endpoints.push(Endpoint {
             netns,
-            socket,
             server: None,
         });
     }
@@ -192,7 +202,7 @@ impl Floor {
     /// The kernel's.
     pub fn serve(&mut self) -> io::Result<()> {
         for endpoint in &mut self.endpoints {
-            sys::enter(&endpoint.netns)?;
+            sys::enter(endpoint.netns.as_fd())?;
             endpoint.server = None;
             endpoint.server = Some(sys::listen(PORT)?);
         }
@@ -205,21 +215,18 @@ impl Floor {
     ///
     /// The kernel's.
     pub fn connect(&self, from: usize, to: impl IntoIterator<Item = usize>) -> io::Result<()> {
-        sys::enter(&self.find(from)?.netns)?;
+        sys::enter(self.find(from)?.netns.as_fd())?;
         to.into_iter()
             .try_for_each(|to| sys::connect(address(to), PORT))
     }
 
-    /// Forgets every neighbour of these endpoints: the kernel's table of them is the machine's, and
-    /// small.
+    /// Has an endpoint know these others, and nobody else: see [`know`].
     ///
     /// # Errors
     ///
     /// The kernel's.
-    pub fn forget_neighbours(&self, of: impl IntoIterator<Item = usize>) -> io::Result<()> {
-        let forget = links::forget_neighbours().acknowledged();
-        of.into_iter()
-            .try_for_each(|endpoint| sys::send(&self.find(endpoint)?.socket, &forget))
+    pub fn know(&self, endpoint: usize, others: impl Iterator<Item = usize>) -> io::Result<()> {
+        know(self.find(endpoint)?.netns.as_fd(), others.map(address))
     }
 
     fn find(&self, endpoint: usize) -> io::Result<&Endpoint> {
@@ -228,18 +235,25 @@ impl Floor {
     }
 }
 
-/// Forgets every neighbour that a namespace's eth0 knows.
+/// Has eth0 of a namespace know these neighbours, and nobody else, so that it does not ask for them:
+/// every port of a bridge hears the question. Such neighbours do not count in the kernel's table,
+/// which is the machine's, and small.
 ///
 /// # Errors
 ///
 /// The kernel's.
-pub fn forget_neighbours(netns: BorrowedFd<'_>) -> io::Result<()> {
+pub fn know(netns: BorrowedFd<'_>, neighbours: impl Iterator<Item = Ipv4Addr>) -> io::Result<()> {
     let home = sys::own_netns()?;
-    sys::enter(&netns.try_clone_to_owned()?)?;
-    let forgotten = sys::netlink(NETLINK_ROUTE)
-        .and_then(|socket| sys::send(&socket, &links::forget_neighbours().acknowledged()));
-    sys::enter(&home)?;
-    forgotten
+    sys::enter(netns)?;
+    let told = (|| {
+        let index = if_nametoindex("eth0")?;
+        let socket = sys::netlink(NETLINK_ROUTE)?;
+        let neighbours = links::neighbours(index, neighbours);
+        let all = links::no_neighbours(index).then(neighbours).acknowledged();
+        sys::send(&socket, &all)
+    })();
+    sys::enter(home.as_fd())?;
+    told
 }
 
 /// The `number`th endpoint's.
@@ -270,6 +284,6 @@ fn fill_veth(veth: &mut Message, number: usize, netns: &OwnedFd) {
 impl Drop for Floor {
     fn drop(&mut self) {
         // It cannot fail where the way out did not: the same right, and a namespace that is there.
-        let _ = sys::enter(&self.home);
+        let _ = sys::enter(self.home.as_fd());
     }
 }

@@ -1,6 +1,9 @@
 //! Waiting until the kernel has taken down the namespaces that were closed.
 
-use std::{io, os::fd::AsRawFd};
+use std::{
+    io,
+    os::fd::{AsFd, AsRawFd},
+};
 
 use nix::libc::NETLINK_ROUTE;
 
@@ -26,12 +29,12 @@ pub fn settled() -> io::Result<()> {
             let socket = sys::netlink(NETLINK_ROUTE)?;
             let marker = links::marker(here.as_raw_fd()).acknowledged();
             sys::send(&socket, &marker)?;
-            sys::enter(&here)?;
+            sys::enter(here.as_fd())?;
             drop(socket);
             sys::wait_for_departure(&watch)?;
         }
         Ok(())
     })();
-    sys::enter(&home)?;
+    sys::enter(home.as_fd())?;
     waited
 }

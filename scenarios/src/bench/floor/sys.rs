@@ -8,7 +8,7 @@ use std::{
     io,
     mem::size_of,
     net::Ipv4Addr,
-    os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd},
+    os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd},
 };
 
 use nix::libc;
@@ -38,7 +38,7 @@ pub(super) fn unshare() -> io::Result<()> {
 }
 
 /// Moves the calling thread to a network namespace.
-pub(super) fn enter(netns: &OwnedFd) -> io::Result<()> {
+pub(super) fn enter(netns: BorrowedFd<'_>) -> io::Result<()> {
     // SAFETY: setns takes a descriptor and a flag.
     check(unsafe { libc::setns(netns.as_raw_fd(), libc::CLONE_NEWNET) }.into()).map(drop)
 }

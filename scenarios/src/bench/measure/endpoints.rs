@@ -12,7 +12,7 @@ use netparity_sim::Sim;
 use super::{Options, PATIENCE, broken, settle, sizes, timed};
 use crate::{
     bench::{
-        figures::{FLOOR, Figures, KERNEL, SIM, Split, What},
+        figures::{FLOOR, Figures, KERNEL, SIM, Split, What, median},
         floor::{Floor, Phases},
         peers::Peer,
         topology::{container, containers, daemon, run_linked},
@@ -136,28 +136,33 @@ fn simulator(count: usize, figures: &mut Figures) -> Result<(), String> {
 
 /// Where an endpoint's time goes: the bare calls one by one, and what this program takes on top.
 fn split(count: usize, rounds: usize, figures: &mut Figures) -> Result<(), String> {
-    let mut phases = Phases::default();
+    let mut phases: Vec<Phases> = Vec::new();
     for _ in 0..rounds {
         settle()?;
-        let mut floor = Floor::new().map_err(|error| format!("floor: {error}"))?;
+        let words = |error| format!("floor: {error}");
+        let mut floor = Floor::new().map_err(words)?;
         for _ in 0..count {
-            let done = floor.endpoint_by_phases(&mut phases);
-            done.map_err(|error| format!("floor: {error}"))?;
+            phases.push(floor.endpoint_by_phases().map_err(words)?);
         }
     }
-    let each = |phase: Duration| phase.as_nanos() as f64 / (rounds * count) as f64;
-    let median = |who| figures.find(What::Endpoint, who, count).map(|it| it.median);
-    let (Some(floor), Some(kernel)) = (median(FLOOR), median(KERNEL)) else {
+    let middle = |of: fn(&Phases) -> Option<Duration>| {
+        let nanos = |phase: Duration| phase.as_nanos() as f64;
+        median(&phases.iter().filter_map(of).map(nanos).collect::<Vec<_>>())
+    };
+    let of = |who| figures.find(What::Endpoint, who, count);
+    let (Some(floor), Some(kernel)) = (of(FLOOR), of(KERNEL)) else {
         return Ok(());
     };
+    let pairs = kernel.rounds.iter().zip(&floor.rounds);
+    let on_top: Vec<_> = pairs.map(|(kernel, floor)| kernel - floor).collect();
     figures.splits.push(Split {
         count,
-        namespace: each(phases.namespace),
-        link: each(phases.link),
-        address: each(phases.address),
-        route: each(phases.route),
-        rules: each(phases.rules),
-        own: (kernel - floor).max(0.0),
+        namespace: middle(|it| Some(it.namespace)),
+        link: middle(|it| Some(it.link)),
+        address: middle(|it| Some(it.address)),
+        route: middle(|it| Some(it.route)),
+        rules: middle(|it| it.rules),
+        own: median(&on_top).max(0.0),
     });
     Ok(())
 }

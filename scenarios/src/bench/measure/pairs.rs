@@ -1,4 +1,4 @@
-//! A TCP probe from every container to every other.
+//! A TCP probe from every container to every other, who know each other's hardware addresses.
 
 use std::{ops::Range, time::Duration};
 
@@ -15,7 +15,7 @@ use crate::{
     bench::{
         figures::{FLOOR, Figures, KERNEL, SIM, What},
         floor::{self, Floor},
-        topology::{container, containers, listen, probe, squares},
+        topology::{address, container, containers, listen, probe, squares},
     },
     run::Machine,
 };
@@ -43,18 +43,19 @@ pub(super) fn measure(
         floor.serve().map_err(words)?;
         let (mut bare, mut ours, mut simulated) = (Duration::ZERO, Duration::ZERO, Duration::ZERO);
         for (from, to) in squares(count) {
+            for (these, others) in [(&from, &to), (&to, &from)] {
+                for number in these.clone() {
+                    floor.know(number, others.clone()).map_err(words)?;
+                    know(&mut kernel, number, others.clone())?;
+                }
+            }
             let connect = || {
                 from.clone().try_for_each(|one| {
                     floor.connect(one, to.clone().filter(|other| *other != one))
                 })
             };
             bare += timed(connect)?.1;
-            let both = || from.clone().chain(to.clone());
-            floor.forget_neighbours(both()).map_err(words)?;
             ours += all(&mut kernel, &from, &to)?;
-            for number in both() {
-                forget_neighbours(&mut kernel, number)?;
-            }
             simulated += all(&mut sim, &from, &to)?;
         }
         figures.add(What::Pair, FLOOR, count, bare, pairs);
@@ -90,10 +91,10 @@ fn all<D: Dataplane>(
     Ok(time)
 }
 
-fn forget_neighbours(model: &mut Planned<Kernel>, number: usize) -> Result<(), String> {
+fn know(model: &mut Planned<Kernel>, number: usize, others: Range<usize>) -> Result<(), String> {
     let netns = Netns::Named(container(number));
     match model.dataplane().descriptor(&netns) {
-        Some(netns) => floor::forget_neighbours(netns).map_err(|error| error.to_string()),
+        Some(netns) => floor::know(netns, others.map(address)).map_err(|error| error.to_string()),
         None => Err(format!("there is no namespace {netns}")),
     }
 }

@@ -232,11 +232,24 @@ net.start()
 print(int((time.monotonic() - start) * 1e9), flush=True)
 os._exit(0)
 ";
-    let mut command = Command::new("python3");
+    let mut command = Command::new(python()?);
     command.args(["-c", SCRIPT, &count.to_string()]);
     let said = run(&mut command, "")?;
     let nanos = said.trim().parse();
     nanos
         .map(Duration::from_nanos)
         .map_err(|_| format!("mininet said {said:?}"))
+}
+
+/// The Python that mininet is installed for: that of its own command, which need not be the first
+/// on the path.
+fn python() -> Result<String, String> {
+    let path = Peer::Mininet.path().ok_or("no mn")?;
+    let text = fs::read_to_string(&path).map_err(|error| format!("mn: {error}"))?;
+    let first = text.lines().next().unwrap_or_default();
+    let program = first.strip_prefix("#!").unwrap_or("python3");
+    Ok(program
+        .trim()
+        .trim_start_matches("/usr/bin/env ")
+        .to_owned())
 }
