@@ -71,10 +71,10 @@ pub(super) fn of_bridge() -> Message {
     batch.hooked("nat", "POSTROUTING", 4, 100);
     batch.chain("nat", docker);
     batch.rule("nat", docker, |rule| rule.link(IN, EQUAL).verdict(RETURN));
-    batch.rule("nat", "PREROUTING", |rule| rule.to_local().jump(docker));
+    batch.rule("nat", "PREROUTING", |rule| rule.local().jump(docker));
     batch.rule("nat", "OUTPUT", |rule| {
         rule.network(16, [127, 0, 0, 0], 8, UNEQUAL)
-            .to_local()
+            .local()
             .jump(docker);
     });
     batch.rule("nat", "POSTROUTING", |rule| {
@@ -252,7 +252,7 @@ impl Rule<'_> {
     }
 
     /// Whether it is to an address of the host.
-    fn to_local(&mut self) -> &mut Self {
+    fn local(&mut self) -> &mut Self {
         const ADDRESS_TYPE: u32 = 3;
         const DESTINATION: u32 = 2;
         self.expression("fib", |message| {
