@@ -1,6 +1,6 @@
 //! Handing out addresses.
 
-use std::{fmt, net::Ipv4Addr};
+use std::{fmt, iter, net::Ipv4Addr};
 
 use ipnet::Ipv4Net;
 
@@ -184,8 +184,9 @@ impl BitTree {
     fn iter(&self) -> impl Iterator<Item = u32> {
         let words = self.levels.first().into_iter().flatten().enumerate();
         let set = words.flat_map(|(at, word)| {
-            let bits = (0..WORD).filter(move |bit| word >> bit & 1 == 1);
-            bits.map(move |bit| at as u64 * WORD + bit)
+            let some = |word: u64| (word != 0).then_some(word);
+            let rest = iter::successors(some(*word), move |word| some(word & (word - 1)));
+            rest.map(move |rest| at as u64 * WORD + u64::from(rest.trailing_zeros()))
         });
         // What lies beyond the bound is set, and is no number.
         set.take_while(|number| *number < self.size)

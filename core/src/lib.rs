@@ -12,12 +12,14 @@
 //! - [`frame`]: captured bytes, decoded and normalised,
 //! - [`parity`]: the first place where two models part,
 //! - [`laws`]: what every implementation must hold to,
+//! - [`form`]: states, written down so that equal ones can be told,
 //! - [`name`], [`port`]: the words all of them share.
 
 pub mod allocator;
 pub mod command;
 pub mod engine;
 pub mod errno;
+pub mod form;
 pub mod frame;
 pub mod laws;
 pub mod model;

@@ -8,6 +8,7 @@ use crate::{
     command::Command,
     engine::{Action, Engine, Refusal},
     errno::Errno,
+    form::{Canonical, Form},
     name::Netns,
     plan::Plan,
     probe::{Probe, Shot},
@@ -222,6 +223,19 @@ impl<D: Dataplane> Planned<D> {
             shots,
         } = self;
         shots.make(probe, engine, || dataplane.snapshot())
+    }
+}
+
+/// Left out: the source ports of probes to come, none of which is used twice in a row.
+impl<D: Canonical> Canonical for Planned<D> {
+    fn write<'a>(&'a self, form: &mut Form<'a>) {
+        let Self {
+            engine,
+            dataplane,
+            shots: _,
+        } = self;
+        engine.write(form);
+        dataplane.write(form);
     }
 }
 

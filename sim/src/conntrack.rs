@@ -219,6 +219,29 @@ impl Conntrack {
         }
     }
 
+    /// Whether there was never a connection.
+    pub fn is_empty(&self) -> bool {
+        self.conns.is_empty()
+    }
+
+    /// Forgets every connection.
+    pub fn clear(&mut self) {
+        let Self {
+            conns,
+            oldest,
+            by_tuple,
+            by_source,
+            free,
+            recent,
+        } = self;
+        *oldest = 0;
+        conns.clear();
+        by_tuple.clear();
+        by_source.clear();
+        free.clear();
+        recent.clear();
+    }
+
     /// How many connections are in the table.
     #[cfg(test)]
     pub fn len(&self) -> usize {

@@ -11,7 +11,7 @@
 //! - IPv4: `route`, `path`, `neighbour`, `arp`, `input`, `output`, `fragment`, `icmp`, `tcp`, `udp`;
 //! - netfilter: `netfilter`, `firewall`, `conntrack`, `tcp_state`, `nat`;
 //! - operations: `execute`, `undo`, `devices`, `ports`, `addresses`, `rules`;
-//! - looking: `probe`, `tape`, `snapshot`.
+//! - looking: `probe`, `tape`, `snapshot`, `form`.
 
 mod addresses;
 mod arp;
@@ -22,6 +22,7 @@ mod devices;
 mod execute;
 mod fault;
 mod firewall;
+mod form;
 mod fragment;
 mod hash;
 mod icmp;

@@ -34,7 +34,7 @@ pub(crate) struct Namespace {
 }
 
 /// Which protocols raw sockets are open for.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Senders {
     tcp: bool,
     udp: bool,

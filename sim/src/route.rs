@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// How far a route's destination is; the greater, the nearer (`rt_scope_t`).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Scope {
     Universe,
     Link,
@@ -19,7 +19,7 @@ pub(crate) enum Scope {
 }
 
 /// What a destination is (`RTN_*`).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum To {
     /// One of the namespace's own addresses. In the local table.
     Local,
@@ -99,7 +99,7 @@ pub(crate) struct Exception {
 /// was there first.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Routes {
-    entries: Vec<Entry>,
+    pub entries: Vec<Entry>,
     pub exceptions: Vec<Exception>,
 }
 

@@ -94,6 +94,16 @@ impl<K: Id, T: Default> Slab<K, T> {
         std::mem::take(&mut self[id])
     }
 
+    /// The values, and the default for each number that is free.
+    pub fn iter(&self) -> impl Iterator<Item = &T> {
+        self.items.iter()
+    }
+
+    /// The same, to be changed.
+    pub fn iter_mut(&mut self) -> impl Iterator<Item = &mut T> {
+        self.items.iter_mut()
+    }
+
     /// Puts a removed value back under the number it had.
     pub fn restore(&mut self, id: K, value: T) {
         if let Some(at) = self.free.iter().rposition(|free| *free == id.number()) {

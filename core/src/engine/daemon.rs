@@ -52,10 +52,10 @@ impl Network {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Store {
     /// Whether one has come to its network controller, and made the networks `none` and `host`.
-    is_made: bool,
-    default: Option<Stored>,
+    pub is_made: bool,
+    pub default: Option<Stored>,
     /// Default networks that could not be restored and deleted because their bridges were gone.
-    stale: Vec<Stored>,
+    pub stale: Vec<Stored>,
 }
 
 /// The start of a daemon, as far as it has got.

@@ -40,7 +40,7 @@ pub(super) struct Bridge {
 /// decides what it adds, and where.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Tables {
-    chains: BTreeMap<ChainRef, Vec<Rule>>,
+    pub chains: BTreeMap<ChainRef, Vec<Rule>>,
     /// The rules of links, which are all that filter's DOCKER holds.
     pub links: BTreeSet<Rule>,
 }

@@ -70,7 +70,7 @@ impl Engine {
         rules
     }
 
-    fn peer(&self, peer: &Peer) -> Option<(&Container, Ipv4Addr)> {
+    pub(super) fn peer(&self, peer: &Peer) -> Option<(&Container, Ipv4Addr)> {
         let container = self.containers.get(&peer.name)?;
         let endpoint = container.endpoint()?;
         (endpoint.id == peer.endpoint).then_some((container, endpoint.address))

@@ -13,6 +13,7 @@ mod daemon;
 mod endpoint;
 mod environment;
 mod firewall;
+mod form;
 mod host_tools;
 mod hosts;
 pub mod identity;

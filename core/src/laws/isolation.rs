@@ -125,6 +125,15 @@ impl Violation {
     pub fn arrived(&self) -> bool {
         arrives(self.verdict)
     }
+
+    /// The flow and what the law promises of it, as a line of a scenario, which fails where the
+    /// law is broken.
+    pub fn promise(&self) -> String {
+        match self.arrived() {
+            true => format!("{} => dropped", self.flow),
+            false => format!("{} => {}", self.flow, self.flow.answer()),
+        }
+    }
 }
 
 impl fmt::Display for Violation {
@@ -154,27 +163,35 @@ pub fn check(
     let mut violations = Vec::new();
     for flow in flows(situation) {
         let verdict = model.verdict(&flow.probe())?;
-        let arrived = arrives(verdict);
-        for law in laws {
-            let broken = match (law.says)(situation, &flow) {
-                Promise::Arrives => !arrived,
-                Promise::Never => arrived,
-                Promise::Silent => false,
-            };
-            if broken {
-                violations.push(Violation {
-                    law: *law,
-                    flow: flow.clone(),
-                    verdict,
-                    cause: Cause::of(situation, &flow),
-                });
-            }
-        }
-        if arrived {
+        violations.extend(judge(situation, &flow, verdict, laws));
+        if arrives(verdict) {
             situation.remember(&flow);
         }
     }
     Ok(violations)
+}
+
+/// The laws that a flow with this verdict breaks.
+pub fn judge<'a>(
+    situation: &'a Situation,
+    flow: &'a Flow,
+    verdict: Verdict,
+    laws: &'a [Law],
+) -> impl Iterator<Item = Violation> + use<'a> {
+    let arrived = arrives(verdict);
+    let broken = laws
+        .iter()
+        .filter(move |law| match (law.says)(situation, flow) {
+            Promise::Arrives => !arrived,
+            Promise::Never => arrived,
+            Promise::Silent => false,
+        });
+    broken.map(move |law| Violation {
+        law: *law,
+        flow: flow.clone(),
+        verdict,
+        cause: Cause::of(situation, flow),
+    })
 }
 
 /// Whether whoever has the destination's address got the packet: it answered, if only to refuse.

@@ -106,12 +106,7 @@ impl Subject for Isolation {
         if let Ok(Some((at, violation))) = self.violation(&finding.case, &mut Coverage::default()) {
             title = violation.law.sentence.to_owned();
             lines.truncate(at + 1);
-            // What the law promises; the run fails because it is not so.
-            let promised = match violation.arrived() {
-                true => "dropped".to_owned(),
-                false => violation.flow.answer().to_string(),
-            };
-            lines.push(format!("{} => {promised}", violation.flow));
+            lines.push(violation.promise());
         }
         scenario(&title, finding, &lines)
     }

@@ -8,6 +8,7 @@ use std::{
 use super::Flow;
 use crate::{
     command::{BridgeChoice, Command, ContainerSpec, DaemonConfig, NetMode},
+    form::{Canonical, Form},
     name::{LinkName, Name, Netns},
     port::{Port, Protocol},
     snapshot::{LinkKind, NetnsState, Snapshot, Status},
@@ -64,7 +65,7 @@ pub struct Link {
 }
 
 /// What network a party has.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Mode {
     /// An endpoint on the daemon's bridge, where there is one.
     Bridge,
@@ -367,6 +368,45 @@ impl Situation {
         self.parties
             .iter()
             .filter(move |(_, party)| party.running && party.address == Some(address))
+    }
+}
+
+impl Canonical for Situation {
+    fn write<'a>(&'a self, form: &mut Form<'a>) {
+        let Self {
+            icc,
+            iptables,
+            bridge,
+            parties,
+            has_daemon,
+            host,
+            exposed,
+            granted,
+            established,
+        } = self;
+        form.value(&(icc, iptables, bridge, has_daemon, host, exposed));
+        form.value(&(granted, established));
+        form.by_name(parties, |form, _, party| {
+            let Party {
+                id,
+                mode,
+                shares,
+                running,
+                address,
+                bridge,
+                exposed,
+                links,
+            } = party;
+            form.id(id);
+            form.value(&(mode, running, address, bridge, exposed, links.len()));
+            form.value(&shares.is_some());
+            if let Some(shared) = shares {
+                form.id_or_word(shared);
+            }
+            for Link { child } in links {
+                form.id(child);
+            }
+        });
     }
 }
 
