@@ -2,6 +2,7 @@
 
 mod bench;
 mod coverage;
+mod explore;
 mod fuzz;
 mod record;
 
@@ -66,6 +67,9 @@ enum Command {
     /// Measures setting up, taking down and probing, beside the bare system calls and other programs.
     #[command(after_help = EXIT_STATUS)]
     Bench(bench::BenchArgs),
+    /// Tries every sequence of commands up to a length, and holds it to the laws of isolation.
+    #[command(after_help = EXIT_STATUS)]
+    Explore(explore::ExploreArgs),
 }
 
 #[derive(Debug, Args)]
@@ -128,6 +132,7 @@ pub fn main(access: Access) -> ExitCode {
         Command::Coverage(arguments) => coverage::coverage(&arguments),
         Command::Fuzz(arguments) => fuzz::fuzz(&arguments, access),
         Command::Bench(arguments) => bench::bench(&arguments, access),
+        Command::Explore(arguments) => explore::explore(&arguments),
     })
 }
 

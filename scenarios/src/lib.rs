@@ -10,12 +10,14 @@
 //! - [`coverage`]: which of all that is possible they reach,
 //! - [`bench`]: measuring, beside the bare system calls and other programs,
 //! - [`fuzz`]: random scenarios, judged and shrunk,
+//! - [`explore`]: every sequence of commands up to a length,
 //! - [`cli`]: the command.
 
 pub mod bench;
 pub mod cli;
 pub mod coverage;
 pub mod diagnostic;
+pub mod explore;
 pub mod fuzz;
 pub mod language;
 pub mod paint;

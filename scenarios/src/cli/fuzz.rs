@@ -78,7 +78,7 @@ pub(super) struct FuzzArgs {
     dockerd: DockerdArgs,
 }
 
-fn duration(text: &str) -> Result<Duration, String> {
+pub(super) fn duration(text: &str) -> Result<Duration, String> {
     let expected = || format!("{text} is no time: expected a number with s, m or h behind it");
     let unit = text.chars().last().ok_or_else(expected)?;
     let seconds = match unit {

@@ -29,6 +29,7 @@ pub(super) fn measure(
         steps: STEPS,
         probes: true,
         by_hand: true,
+        own_veths: true,
         icc_off: false,
         ports: 4,
     };
