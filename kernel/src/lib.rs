@@ -22,6 +22,8 @@ mod netlink;
 mod nftables;
 mod order;
 mod probe;
+#[doc(hidden)]
+pub mod read_back;
 mod rollback;
 mod routes;
 mod sender;

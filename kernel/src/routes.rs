@@ -100,7 +100,7 @@ pub(crate) fn list(netlink: &mut Netlink) -> Result<Vec<Entry>, Failure> {
     }
 }
 
-fn read(message: &RouteNetlinkMessage) -> Option<Entry> {
+pub(crate) fn read(message: &RouteNetlinkMessage) -> Option<Entry> {
     let RouteNetlinkMessage::NewRoute(message) = message else {
         return None;
     };

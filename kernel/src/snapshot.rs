@@ -171,7 +171,7 @@ fn list_learned(
     Ok(learned)
 }
 
-fn hardware_address(message: &NeighbourMessage) -> Option<MacAddr> {
+pub(crate) fn hardware_address(message: &NeighbourMessage) -> Option<MacAddr> {
     message
         .attributes
         .iter()

@@ -69,6 +69,13 @@ impl SocketList {
     }
 }
 
+/// How many servers there are in these bytes.
+pub(crate) fn read_back(mut bytes: &[u8]) -> usize {
+    let messages = std::iter::from_fn(|| split(&mut bytes));
+    let servers = messages.filter_map(|(_, message)| server(Protocol::Tcp, message));
+    servers.count()
+}
+
 /// `struct nlmsghdr` and `struct inet_diag_req_v2`.
 fn request(protocol: Protocol, state: u32) -> [u8; REQUEST] {
     let mut bytes = [0; REQUEST];

@@ -66,6 +66,12 @@ impl Diagnostic {
         self.place.as_ref().map(|place| place.line)
     }
 
+    /// The line and the column in it, both from 1, where it is in one place.
+    pub fn place(&self) -> Option<(usize, usize)> {
+        let place = self.place.as_ref()?;
+        Some((place.line, place.column))
+    }
+
     /// The diagnostic as it is printed.
     pub fn render(&self, paint: Paint) -> String {
         let mut text = format!("{}: {}\n", paint.red("error"), paint.bold(&self.what));

@@ -32,6 +32,42 @@ impl Sim {
     pub(crate) fn throw(&mut self, shot: &Shot) -> Result<Sighting, DataplaneError> {
         let ns = self.sender(shot)?;
         let (send_error, timed_out) = self.shoot(ns, shot, Watch::Everything);
+        Ok(self.sighting(send_error, timed_out))
+    }
+
+    /// Sends a frame by `link`, whatever is in it, as a packet socket does, and watches until
+    /// nothing moves any more. The other end of a veth pair gets it from the wire.
+    ///
+    /// The [send error](Sighting::send_error) is `EINVAL` for what is shorter than an Ethernet header,
+    /// `EMSGSIZE` for what is longer than the link takes, `ENETDOWN` where it is down
+    /// (`packet_snd`).
+    ///
+    /// # Errors
+    ///
+    /// [`DataplaneError::Refused`] where there is no such link.
+    pub fn send_frame(&mut self, link: &LinkRef, frame: &[u8]) -> Result<Sighting, DataplaneError> {
+        let link = self
+            .find_link(link)
+            .map_err(|errno| DataplaneError::Refused { op: 0, errno })?;
+        let (error, timed_out) = self.watch(Watch::Everything, |sim| {
+            let out = &sim.links[link];
+            if !out.up {
+                return Err(Errno::ENETDOWN);
+            }
+            if frame.len() < ETHERNET {
+                return Err(Errno::EINVAL);
+            }
+            if !out.fits(frame.len()) {
+                return Err(Errno::EMSGSIZE);
+            }
+            sim.transmit(link, Skb::new(frame.to_vec(), Track::None));
+            Ok(())
+        });
+        Ok(self.sighting(error, timed_out))
+    }
+
+    /// What the tape has, told in names.
+    fn sighting(&mut self, send_error: Option<Errno>, timed_out: bool) -> Sighting {
         let tape = std::mem::take(&mut self.tape);
         let mut stations = BTreeMap::new();
         let mut captures = Vec::with_capacity(tape.frames().count());
@@ -53,13 +89,13 @@ impl Sim {
         drops.sort();
         drops.dedup();
         self.tape = tape;
-        Ok(Sighting {
+        Sighting {
             send_error,
             captures,
             drops,
             stations,
             timed_out,
-        })
+        }
     }
 
     /// What becomes of a packet, and nothing more, at a fraction of the cost.
@@ -88,9 +124,18 @@ impl Sim {
     }
 
     fn shoot(&mut self, ns: NsId, shot: &Shot, watch: Watch) -> (Option<Errno>, bool) {
+        self.watch(watch, |sim| sim.send_shot(ns, shot))
+    }
+
+    /// Watches what comes of something that a program sends, until nothing moves any more.
+    fn watch(
+        &mut self,
+        watch: Watch,
+        send: impl FnOnce(&mut Self) -> Result<(), Errno>,
+    ) -> (Option<Errno>, bool) {
         self.tape.start(watch);
         self.arrived = 0;
-        let error = self.as_program(|sim| sim.send_shot(ns, shot)).err();
+        let error = self.as_program(send).err();
         self.run();
         self.conntrack.sweep();
         (error, self.has_given_up())

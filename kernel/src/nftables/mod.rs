@@ -24,7 +24,7 @@ use self::{
     batch::Batch,
     index::Index,
     listing::{read_generation, unexpected},
-    message::{Message, Writer},
+    message::{Message, Messages, Writer},
     socket::Socket,
     uapi::*,
 };
@@ -192,6 +192,22 @@ impl Answer {
         }
         Ok(())
     }
+}
+
+/// How many chains and rules there are in these bytes.
+pub(crate) fn read_back(bytes: &[u8], foreign: bool) -> usize {
+    let dialect = if foreign {
+        Dialect::Iptables
+    } else {
+        Dialect::Own
+    };
+    let understood = |message: &Message<'_>| match message.kind {
+        NFT_MSG_NEWCHAIN => chain::read(message).is_ok(),
+        NFT_MSG_NEWRULE => rule::read(message, dialect).is_ok(),
+        _ => Answer::default().take(message).is_ok(),
+    };
+    let messages = Messages(bytes).filter_map(Result::ok);
+    messages.filter(understood).count()
 }
 
 /// The sequence number of the messages about the thing at `at`.
