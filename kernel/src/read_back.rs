@@ -4,7 +4,7 @@
 use netlink_packet_core::{NetlinkDeserializable as _, NetlinkHeader};
 use netlink_packet_route::RouteNetlinkMessage;
 
-use crate::{addresses, links::Link, neighbours, nftables, routes, snapshot, sockets};
+use crate::{addresses, links::Link, nftables, routes, snapshot, sockets};
 
 /// Chains and rules of a dump of nf_tables, as this crate writes them or (`foreign`) iptables-nft.
 pub fn rules(bytes: &[u8], foreign: bool) -> usize {
@@ -46,9 +46,4 @@ fn understood(message: &RouteNetlinkMessage) -> bool {
 /// Servers of a dump of sock_diag.
 pub fn servers(bytes: &[u8]) -> usize {
     sockets::read_back(bytes)
-}
-
-/// The address that a frame asks for by ARP, if it does.
-pub fn neighbour(frame: &[u8]) -> usize {
-    usize::from(neighbours::asked_for(frame).is_some())
 }

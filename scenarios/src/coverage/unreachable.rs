@@ -16,7 +16,6 @@ const UNREACHABLE: &[(Topic, &str, &str)] = &[
         "SIOCSIFFLAGS: {why}",
         "no link that can be made here refuses to go up or down",
     ),
-    (Topic::Refusal, "SIOCSIFHWADDR: {why}", MAC),
     (
         Topic::Refusal,
         "add bridge failed: {why}",
