@@ -17,6 +17,10 @@ use crate::name::{Name, Netns};
 pub trait Canonical {
     /// Writes it.
     fn write<'a>(&'a self, form: &mut Form<'a>);
+
+    /// Writes what of it is short and tells most names apart, so that not every order of them has to
+    /// be tried: something that follows from the form.
+    fn outline<'a>(&'a self, _form: &mut Form<'a>) {}
 }
 
 /// A form under way: bytes in which each interchangeable name stands as its place in an order.

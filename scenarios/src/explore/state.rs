@@ -71,4 +71,8 @@ impl Canonical for State {
         model.write(form);
         situation.write(form);
     }
+
+    fn outline<'a>(&'a self, form: &mut Form<'a>) {
+        self.situation.outline(form);
+    }
 }

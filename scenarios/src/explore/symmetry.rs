@@ -42,36 +42,52 @@ impl Symmetry {
 
     /// The class of a state.
     pub fn class(&self, state: &impl Canonical) -> Class {
-        let mut least = Vec::new();
-        let mut spare = Vec::new();
-        // Orders that give the least form: renaming from one to another changes nothing.
-        let mut same = 0;
-        for order in &self.orders {
-            spare = form(state, order, spare);
-            let ordering = match same {
-                0 => Ordering::Less,
-                _ => spare.cmp(&least),
-            };
-            match ordering {
-                Ordering::Less => {
-                    std::mem::swap(&mut least, &mut spare);
-                    same = 1;
-                }
-                Ordering::Equal => same += 1,
-                Ordering::Greater => {}
-            }
-        }
+        let all: Vec<&[Name]> = self.orders.iter().map(Vec::as_slice).collect();
+        let (_, likely) = least(&all, |order, bytes| outline(state, order, bytes));
+        // Renaming from one of these to another changes nothing.
+        let (form, same) = least(&likely, |order, bytes| form(state, order, bytes));
         Class {
-            hash: hash(&least),
-            members: self.orders.len() as u32 / same.max(1),
+            hash: hash(&form),
+            members: (all.len() / same.len().max(1)) as u32,
         }
     }
+}
+
+/// The least of what is written under these orders, and the orders that give it.
+fn least<'a>(
+    orders: &[&'a [Name]],
+    write: impl Fn(&'a [Name], Vec<u8>) -> Vec<u8>,
+) -> (Vec<u8>, Vec<&'a [Name]>) {
+    let mut least = Vec::new();
+    let mut same = Vec::new();
+    let mut bytes = Vec::new();
+    for order in orders {
+        bytes = write(order, bytes);
+        let ordering = match same.is_empty() {
+            true => Ordering::Less,
+            false => bytes.cmp(&least),
+        };
+        if ordering == Ordering::Less {
+            std::mem::swap(&mut least, &mut bytes);
+            same.clear();
+        }
+        if ordering != Ordering::Greater {
+            same.push(*order);
+        }
+    }
+    (least, same)
 }
 
 /// A state's form under one order of names, written into `bytes`.
 pub(super) fn form<'a>(state: &'a impl Canonical, names: &'a [Name], bytes: Vec<u8>) -> Vec<u8> {
     let mut form = Form::new(names, bytes);
     state.write(&mut form);
+    form.into_bytes()
+}
+
+fn outline<'a>(state: &'a impl Canonical, names: &'a [Name], bytes: Vec<u8>) -> Vec<u8> {
+    let mut form = Form::new(names, bytes);
+    state.outline(&mut form);
     form.into_bytes()
 }
 

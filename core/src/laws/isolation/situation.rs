@@ -408,6 +408,12 @@ impl Canonical for Situation {
             }
         });
     }
+    fn outline<'a>(&'a self, form: &mut Form<'a>) {
+        form.by_name(&self.parties, |form, _, party| {
+            let (exposed, links) = (party.exposed.len(), party.links.len());
+            form.value(&(&party.mode, party.running, party.address, exposed, links));
+        });
+    }
 }
 
 fn same(snapshot: &Snapshot, name: &Name, id: &str) -> bool {
