@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::{
     command::Command,
-    engine::{Action, Engine, Refusal},
+    engine::{Action, Engine, Refusal, Variant},
     errno::Errno,
     form::{Canonical, Form},
     name::Netns,
@@ -181,10 +181,15 @@ pub struct Planned<D> {
 }
 
 impl<D: Dataplane> Planned<D> {
-    /// The engine with nothing started, on a data plane with nothing in it.
+    /// The engine of dockerd 20.10 with nothing started, on a data plane with nothing in it.
     pub fn new(dataplane: D) -> Self {
+        Self::of(Variant::default(), dataplane)
+    }
+
+    /// The same, in which these rules hold.
+    pub fn of(variant: Variant, dataplane: D) -> Self {
         Self {
-            engine: Engine::default(),
+            engine: Engine::new(variant),
             dataplane,
             shots: Shots::default(),
         }
@@ -283,7 +288,7 @@ impl<D: Dataplane> NetworkModel for Planned<D> {
 
     fn reset(&mut self) -> Result<(), ModelError> {
         self.dataplane.reset()?;
-        self.engine = Engine::default();
+        self.engine = Engine::new(self.engine.variant());
         self.shots = Shots::default();
         Ok(())
     }

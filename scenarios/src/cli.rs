@@ -23,7 +23,7 @@ use crate::{
     diagnostic::Diagnostic,
     language::{self, Scenario},
     paint::Paint,
-    report::{BAD_INPUT, COULD_NOT_RUN, Json, PASSED, Report, Summary, Text},
+    report::{Absent, BAD_INPUT, COULD_NOT_RUN, Json, PASSED, Report, Summary, Text},
     run::{Dockerd, Keep, Machine, ModelKind, Run, run_all},
     source::{self, Source},
 };
@@ -234,11 +234,13 @@ fn run(arguments: &RunArgs, access: Access) -> u8 {
         progress.inc(1);
     });
     progress.finish_and_clear();
-    summary.missed = required
-        .iter()
-        .map(|kind| kind.as_str().to_owned())
-        .filter(|kind| summary.skipped.contains_key(kind) || summary.recorded.contains_key(kind))
-        .collect();
+    // That a scenario's rules are none of a model's is no fault of this machine.
+    let missed = |kind: &ModelKind| {
+        let is_in = |absent: &Absent| absent.keys().any(|(model, _)| model == kind.as_str());
+        is_in(&summary.recorded) || is_in(&summary.skipped) && machine.lacks(*kind).is_some()
+    };
+    let missed = required.into_iter().filter(missed);
+    summary.missed = missed.map(|kind| kind.as_str().to_owned()).collect();
     summary.time = start.elapsed();
     output.write(|out| report.end(out, &summary));
     output.exit_status(summary.exit_status())

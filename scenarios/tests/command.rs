@@ -212,6 +212,38 @@ fn a_model_that_cannot_run_is_skipped_and_said_so() {
 }
 
 #[test]
+fn a_model_that_has_no_such_engine_is_skipped_and_said_so() {
+    let folder = TempDir::new().unwrap();
+    let strict = format!("# title\nengine strict\n{GOOD}");
+    let path = file(&folder, "strict.scenario", &strict);
+    let flags = ["run", "--on", "sim,docker"];
+    let alone = ran(netparity(&flags).arg(&path));
+    assert_eq!(alone.status, 0, "{}{}", alone.out, alone.err);
+    assert!(alone.out.contains("sim (docker skipped)"), "{}", alone.out);
+    let why = "docker was skipped (1 of 1): there is no dockerd of engine strict";
+    assert!(alone.out.contains(why), "{}", alone.out);
+    let recorded = ran(netparity(&["record", "--on", "sim"]).arg(&path));
+    assert_eq!(recorded.status, 0, "{}{}", recorded.out, recorded.err);
+    let fuzzed = ran(&mut netparity(&[
+        "fuzz",
+        "parity",
+        "--engine",
+        "strict",
+        "--on",
+        "sim,docker",
+    ]));
+    assert_eq!(fuzzed.status, 2);
+    assert!(fuzzed.err.contains("there is no dockerd"), "{}", fuzzed.err);
+    let unknown = ran(&mut netparity(&["fuzz", "isolation", "--engine", "0.11"]));
+    assert_eq!(unknown.status, 2);
+    assert!(
+        unknown.err.contains("expected 20.10 or strict"),
+        "{}",
+        unknown.err
+    );
+}
+
+#[test]
 fn a_required_model_that_cannot_run_is_3() {
     let folder = TempDir::new().unwrap();
     for (more, require) in [

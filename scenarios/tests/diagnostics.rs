@@ -68,6 +68,8 @@ fn commands_that_are_none() {
         "ip netns exec outside ping 10.0.0.1",
         "sysctl -w net.ipv4.ip_forwrd=1",
         "engine 0.11",
+        "engine",
+        "engine strict",
         "sudo",
         "!",
     ]));

@@ -29,8 +29,8 @@ fn scenarios() -> Vec<Scenario> {
 /// Where a scenario tells the fault, if it does: the line, and what differs there.
 fn caught(scenario: &Scenario, fault: Fault) -> Option<String> {
     let mut models: Vec<Box<dyn NetworkModel>> = vec![
-        Box::new(Planned::new(Sim::new())),
-        Box::new(Planned::new(Sim::with_fault(fault))),
+        Box::new(Planned::of(scenario.engine, Sim::new())),
+        Box::new(Planned::of(scenario.engine, Sim::with_fault(fault))),
     ];
     match play(scenario, &mut models, &[], Keep::Shown).end {
         End::Differs {

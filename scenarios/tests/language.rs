@@ -12,6 +12,7 @@ use netparity::{
 };
 use netparity_core::{
     command::{Command, HostCommand, NetMode},
+    engine::Variant,
     plan::{LinkChange, Op},
     snapshot::{LinkKind, LinkState, NetnsState},
 };
@@ -214,6 +215,14 @@ fn docker_run_is_read_as_docker_reads_it() {
     assert_eq!(mode("default"), NetMode::Bridge);
     assert_eq!(mode("container:a"), NetMode::Container("a".into()));
     assert_eq!(mode("container"), NetMode::Container(String::new()));
+}
+
+#[test]
+fn a_scenario_says_whose_rules_hold() {
+    let engine = |text: &str| read(&format!("{text}\ndocker run i")).engine;
+    assert_eq!(engine(""), Variant::Docker20_10);
+    assert_eq!(engine("engine 20.10"), Variant::Docker20_10);
+    assert_eq!(engine("# title\nengine strict\ndockerd"), Variant::Strict);
 }
 
 #[test]

@@ -95,7 +95,7 @@ impl Engine {
         }
         let mut decision = Decision::from(ops);
         if let (Some(network), Some(endpoint)) = (self.network(), &running.endpoint) {
-            let rules = self.rules_of(network, endpoint.address, &container.ports, &endpoint.kin);
+            let rules = self.link_rules(network, container, endpoint.address, &endpoint.kin);
             self.delete_rules(rules, &mut decision);
             // `clearEndpointConnections`.
             let forget = Op::ForgetConnections(endpoint.address);

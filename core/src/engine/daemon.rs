@@ -6,7 +6,7 @@ use std::net::Ipv4Addr;
 use ipnet::Ipv4Net;
 
 use super::{
-    Decision, Engine,
+    Decision, Engine, Variant,
     bridge::{Site, Stored},
     change::Change,
     container::Container,
@@ -138,10 +138,9 @@ impl Engine {
                 ops.extend(running.listeners.iter().map(close));
             }
             if let (Some(network), Some(endpoint)) = (self.network(), &running.endpoint) {
-                let ports = &container.ports;
-                rules.extend(self.rules_of(network, endpoint.address, ports, &endpoint.kin));
-                let forget = Op::ForgetConnections(endpoint.address);
-                decision.plan.ops.push(forget);
+                let address = endpoint.address;
+                rules.extend(self.link_rules(network, container, address, &endpoint.kin));
+                decision.plan.ops.push(Op::ForgetConnections(address));
             }
             decision.changes.push(Change::Stopped(name.clone()));
             if container.spec.auto_remove {
@@ -156,11 +155,22 @@ impl Engine {
     }
 
     /// Goes through the containers there are when a daemon starts: those that remove themselves
-    /// are removed, and links lead to who is called so now, or nowhere.
+    /// are removed.
     pub(super) fn restore(&mut self) {
+        if self.variant == Variant::Docker20_10 {
+            self.register_again();
+        }
         let removes_itself = |(name, container): (&_, &Container)| {
             container.spec.auto_remove.then(|| Clone::clone(name))
         };
+        let gone: Vec<_> = self.containers.iter().filter_map(removes_itself).collect();
+        for name in gone {
+            self.make(Change::Removed(name));
+        }
+    }
+
+    /// Has links lead to who is called so now, or nowhere.
+    fn register_again(&mut self) {
         let again: Vec<_> = self
             .containers
             .iter()
@@ -176,10 +186,6 @@ impl Engine {
         }
         for (name, links) in again {
             self.link(&name, links);
-        }
-        let gone: Vec<_> = self.containers.iter().filter_map(removes_itself).collect();
-        for name in gone {
-            self.make(Change::Removed(name));
         }
     }
 }

@@ -229,24 +229,27 @@ pub(super) fn link(
     child: Ipv4Addr,
     ports: &[Port],
 ) -> impl Iterator<Item = Rule> {
-    let along = move |from: Ipv4Addr, to: Ipv4Addr, port: &Port, port_field: Field| {
-        Rule::new(Target::Accept)
-            .when(Field::In(bridge))
-            .when(Field::Out(bridge))
-            .when(Field::Protocol(port.protocol))
-            .when(Field::Source(from.into()))
-            .when(Field::Destination(to.into()))
-            .when(port_field)
-    };
     let of_a_number = |one: &Port, other: &Port| one.number == other.number;
     let largest_first = ports.chunk_by(of_a_number).rev().flatten();
     largest_first.flat_map(move |port| {
-        let number = port.number.get();
-        [
-            along(parent, child, port, Field::DestinationPort(number)),
-            along(child, parent, port, Field::SourcePort(number)),
-        ]
+        let from_port = Field::SourcePort(port.number.get());
+        let answer = along(bridge, child, parent, port).when(from_port);
+        [question(bridge, parent, child, port), answer]
     })
+}
+
+/// The rule in filter's DOCKER that lets a parent reach a port of a child.
+pub(super) fn question(bridge: LinkName, parent: Ipv4Addr, child: Ipv4Addr, port: &Port) -> Rule {
+    along(bridge, parent, child, port).when(Field::DestinationPort(port.number.get()))
+}
+
+fn along(bridge: LinkName, from: Ipv4Addr, to: Ipv4Addr, port: &Port) -> Rule {
+    Rule::new(Target::Accept)
+        .when(Field::In(bridge))
+        .when(Field::Out(bridge))
+        .when(Field::Protocol(port.protocol))
+        .when(Field::Source(from.into()))
+        .when(Field::Destination(to.into()))
 }
 
 /// An operation for every kind of rule and policy that is ever written: the rules of a bridge in

@@ -21,6 +21,7 @@ use crate::{
 impl Canonical for Engine {
     fn write<'a>(&'a self, form: &mut Form<'a>) {
         let Self {
+            variant,
             daemon,
             containers,
             sandboxes,
@@ -34,7 +35,7 @@ impl Canonical for Engine {
         for (name, container) in containers {
             form.identify(&container.id, name);
         }
-        form.value(&daemon.is_some());
+        form.value(&(variant, daemon.is_some()));
         if let Some(Daemon { network }) = daemon {
             form.value(&network.is_some());
             if let Some(network) = network {

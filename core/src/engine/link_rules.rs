@@ -4,7 +4,8 @@
 use std::{collections::BTreeSet, net::Ipv4Addr};
 
 use super::{
-    Decision, Engine, change::Change, container::Container, daemon::Network, firewall, links::Link,
+    Decision, Engine, Variant, change::Change, container::Container, daemon::Network, firewall,
+    links::Link,
 };
 use crate::{
     name::Name,
@@ -29,6 +30,21 @@ pub(super) struct Peer {
 }
 
 impl Engine {
+    /// The rules that come and go with a container's endpoint, at this address.
+    pub(super) fn link_rules(
+        &self,
+        network: &Network,
+        container: &Container,
+        address: Ipv4Addr,
+        kin: &Kin,
+    ) -> Vec<Rule> {
+        match self.variant {
+            _ if network.icc => Vec::new(),
+            Variant::Docker20_10 => self.rules_of(network, address, &container.ports, kin),
+            Variant::Strict => self.rules_that_hold(network, container, address),
+        }
+    }
+
     /// Whom the rules of a container's links lead to (`buildSandboxOptions`).
     pub(super) fn kin(&self, container: &Container) -> Kin {
         let peer = |link: &Link| {
@@ -46,7 +62,7 @@ impl Engine {
 
     /// The rules of a container's links, until an endpoint is gone: there Docker gives up
     /// (`driver.link`).
-    pub(super) fn rules_of(
+    fn rules_of(
         &self,
         network: &Network,
         address: Ipv4Addr,

@@ -1,4 +1,5 @@
-//! What dockerd 20.10 decides: a pure state machine.
+//! What dockerd 20.10 decides, or one that is like it but for its rules (see [`Variant`]): a pure
+//! state machine.
 //!
 //! A [`Command`] becomes [`Action`]s, in order; [`Engine::decide`] turns one into a [`Decision`]
 //! or a [`Refusal`] without changing anything; once the decision's plan has been carried out,
@@ -21,12 +22,18 @@ mod link_rules;
 mod links;
 pub mod refusal;
 mod start;
+mod strict;
+mod variant;
 mod view;
 
 use std::collections::BTreeMap;
 
 pub(crate) use self::hosts::look_up;
-pub use self::{action::Action, refusal::Refusal};
+pub use self::{
+    action::Action,
+    refusal::Refusal,
+    variant::{UnknownVariant, Variant},
+};
 use self::{
     change::Change,
     container::Container,
@@ -45,6 +52,7 @@ use crate::{
 /// The daemon and its containers.
 #[derive(Clone, Debug, Default)]
 pub struct Engine {
+    variant: Variant,
     daemon: Option<Daemon>,
     containers: BTreeMap<Name, Container>,
     /// How many running containers are in each namespace of Docker's making.
@@ -90,6 +98,19 @@ impl From<Change> for Decision {
 }
 
 impl Engine {
+    /// The engine with nothing started, in which these rules hold.
+    pub fn new(variant: Variant) -> Self {
+        Self {
+            variant,
+            ..Self::default()
+        }
+    }
+
+    /// Whose rules hold.
+    pub const fn variant(&self) -> Variant {
+        self.variant
+    }
+
     /// Decides about an action. `host` is what the host looks like, for those that
     /// [need it](Action::needs_host).
     ///

@@ -125,14 +125,11 @@ impl Engine {
         let text = self.hosts_of(container, address);
         let mut decision = Decision::from(Change::HostsWritten(name.clone(), text));
         self.tell_parents(name, container, address, &mut decision);
-        let (kin, rules) = match network.icc {
-            true => (Kin::default(), Vec::new()),
-            false => {
-                let kin = self.kin(container);
-                let rules = self.rules_of(network, address, &container.ports, &kin);
-                (kin, rules)
-            }
+        let kin = match network.icc {
+            true => Kin::default(),
+            false => self.kin(container),
         };
+        let rules = self.link_rules(network, container, address, &kin);
         let link_env = self.link_environment(container).and_then(|env| {
             endpoint::check_mac(container, address)?;
             check_hostname(container)?;

@@ -12,12 +12,13 @@ mod link_rules;
 mod links;
 mod modes;
 mod refusals;
+mod strict;
 
 use std::collections::BTreeMap;
 
 use netparity_core::{
     command::{BridgeChoice, Command, ContainerSpec, DaemonConfig, HostCommand, NetMode, Tool},
-    engine::Engine,
+    engine::{Engine, Variant},
     errno::Errno,
     model::{Dataplane, DataplaneError, ModelError, NetworkModel, Planned},
     name::{LinkName, LinkRef, Name, Netns},

@@ -15,6 +15,7 @@ use std::{
 
 use clap::{Args, ValueEnum};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use netparity_core::engine::Variant;
 use netparity_reference::Access;
 
 use super::{DockerdArgs, Output, complain};
@@ -50,6 +51,9 @@ pub(super) struct FuzzArgs {
         value_name = "MODEL"
     )]
     on: Vec<ModelKind>,
+    /// Whose rules hold: 20.10 if absent, or strict. For isolation and parity.
+    #[arg(long, value_name = "ENGINE")]
+    engine: Option<Variant>,
     /// How many cases.
     #[arg(long, value_name = "N", default_value_t = 1000)]
     cases: u64,
@@ -129,12 +133,17 @@ pub(super) fn fuzz(arguments: &FuzzArgs, access: Access) -> u8 {
             4
         },
     };
+    let engine = arguments.engine.unwrap_or_default();
     match arguments.what {
+        What::Allocator if arguments.engine.is_some() => {
+            complain("--engine: the allocator is the same whosever rules hold");
+            BAD_INPUT
+        }
         What::Allocator => conduct(arguments, &campaign, || Allocations {
             operations: arguments.steps,
         }),
         What::Isolation => conduct(arguments, &campaign, || {
-            Isolation::new(world, !arguments.no_register)
+            Isolation::new(world, engine, !arguments.no_register)
         }),
         What::Parity => {
             let models: Result<[ModelKind; 2], _> = arguments.on.clone().try_into();
@@ -142,13 +151,17 @@ pub(super) fn fuzz(arguments: &FuzzArgs, access: Access) -> u8 {
                 complain("--on: expected two models, such as sim,kernel");
                 return BAD_INPUT;
             };
+            if let Some(why) = models.iter().find_map(|kind| kind.lacks(engine)) {
+                complain(&format!("--engine: {why}"));
+                return BAD_INPUT;
+            }
             let machine = Machine::new(&models, &arguments.dockerd.dockerd(access));
             if let Some(why) = models.iter().find_map(|kind| machine.lacks(*kind)) {
                 complain(why);
                 return COULD_NOT_RUN;
             }
             conduct(arguments, &campaign, || {
-                Parity::new(&machine, models, world)
+                Parity::new(&machine, models, engine, world)
             })
         }
     }

@@ -31,7 +31,7 @@ pub(super) struct RecordArgs {
 
 /// Records. Has to come before the first thread.
 pub(super) fn record(arguments: &RecordArgs, access: Access) -> u8 {
-    let scenarios = match read(&arguments.paths) {
+    let mut scenarios = match read(&arguments.paths) {
         Ok(scenarios) => scenarios,
         Err(status) => return status,
     };
@@ -41,13 +41,20 @@ pub(super) fn record(arguments: &RecordArgs, access: Access) -> u8 {
         complain(&format!("{} cannot run: {why}", model.as_str()));
         return COULD_NOT_RUN;
     }
+    let mut output = Output::default();
+    scenarios.retain(|scenario| match model.lacks(scenario.engine) {
+        Some(why) => {
+            output.write(|out| writeln!(out, "{:<9}  {}: {why}", "skipped", scenario.path));
+            false
+        }
+        None => true,
+    });
     let run = Recordings {
         scenarios: &scenarios,
         model,
         machine: &machine,
         jobs: arguments.jobs.unwrap_or_else(processors).get(),
     };
-    let mut output = Output::default();
     let mut status = PASSED;
     let progress = progress_bar(scenarios.len());
     record_all(&run, |scenario, recorded| {

@@ -55,7 +55,7 @@ impl Survey {
         scenario: &Scenario,
         coverage: &mut Coverage,
     ) -> Result<(), String> {
-        let mut model = Planned::new(Sim::counting());
+        let mut model = Planned::of(scenario.engine, Sim::counting());
         coverage.lines(text);
         for step in &scenario.steps {
             match &step.action {

@@ -1,6 +1,7 @@
 //! The laws of isolation, after every command.
 
 use netparity_core::{
+    engine::Variant,
     laws::isolation::{self, Cause, LAWS, Situation, Violation},
     model::{ModelError, NetworkModel, Planned},
 };
@@ -16,6 +17,7 @@ use crate::coverage::Topic;
 /// Cases in the simulator, held to every law after every command.
 pub struct Isolation {
     world: World,
+    engine: Variant,
     /// Whether what is known to break a law is passed over.
     known: bool,
     /// Causes that are passed over although `known` is off: found already.
@@ -23,13 +25,18 @@ pub struct Isolation {
 }
 
 impl Isolation {
-    /// With the register of known causes, or without it.
-    pub fn new(world: World, known: bool) -> Self {
+    /// With the register of what is known to break dockerd's rules, or without it.
+    pub fn new(world: World, engine: Variant, known: bool) -> Self {
         Self {
             world,
-            known,
+            engine,
+            known: known && engine.is_of_docker(),
             found: Vec::new(),
         }
+    }
+
+    fn model(&self) -> Planned<Sim> {
+        Planned::of(self.engine, Sim::new())
     }
 
     fn is_new(&self, violation: &Violation) -> bool {
@@ -45,7 +52,7 @@ impl Isolation {
         case: &[Step],
         coverage: &mut Coverage,
     ) -> Result<Option<(usize, Violation)>, String> {
-        let mut model = Planned::new(Sim::new());
+        let mut model = self.model();
         let mut situation = Situation::default();
         let mut checked = None;
         for (at, step) in case.iter().enumerate() {
@@ -100,7 +107,7 @@ impl Subject for Isolation {
     }
 
     fn write(&mut self, finding: &Finding<Vec<Step>>) -> String {
-        let mut lines = transcript(&mut Planned::new(Sim::new()), &finding.case)
+        let mut lines = transcript(&mut self.model(), &finding.case)
             .unwrap_or_else(|why| vec![format!("# {why}")]);
         let mut title = "a law of isolation is broken".to_owned();
         if let Ok(Some((at, violation))) = self.violation(&finding.case, &mut Coverage::default()) {
@@ -108,6 +115,6 @@ impl Subject for Isolation {
             lines.truncate(at + 1);
             lines.push(violation.promise());
         }
-        scenario(&title, finding, &lines)
+        scenario(&title, finding, self.engine, &lines)
     }
 }

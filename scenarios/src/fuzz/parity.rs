@@ -1,6 +1,7 @@
 //! Two models in lockstep.
 
 use netparity_core::{
+    engine::Variant,
     model::{ModelError, NetworkModel},
     parity::{self, Difference},
 };
@@ -16,17 +17,24 @@ use crate::run::{Machine, ModelKind};
 pub struct Parity<'a> {
     machine: &'a Machine,
     models: [ModelKind; 2],
+    engine: Variant,
     world: World,
     /// The models that the last case was played on, if there was one and nothing broke.
     played: Option<[Box<dyn NetworkModel>; 2]>,
 }
 
 impl<'a> Parity<'a> {
-    /// These two models.
-    pub fn new(machine: &'a Machine, models: [ModelKind; 2], world: World) -> Self {
+    /// These two models, in which these rules hold.
+    pub fn new(
+        machine: &'a Machine,
+        models: [ModelKind; 2],
+        engine: Variant,
+        world: World,
+    ) -> Self {
         Self {
             machine,
             models,
+            engine,
             world,
             played: None,
         }
@@ -41,7 +49,8 @@ impl<'a> Parity<'a> {
             return Ok(models);
         }
         let [left, right] = self.models;
-        Ok([self.machine.open(left)?, self.machine.open(right)?])
+        let open = |kind| self.machine.open(kind, self.engine);
+        Ok([open(left)?, open(right)?])
     }
 }
 
@@ -81,7 +90,7 @@ impl Subject for Parity<'_> {
             .open()
             .and_then(|[mut model, _]| transcript(&mut *model, &finding.case))
             .unwrap_or_else(|why| vec![format!("# {why}")]);
-        scenario(&title, finding, &lines)
+        scenario(&title, finding, self.engine, &lines)
     }
 }
 

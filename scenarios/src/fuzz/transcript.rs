@@ -1,6 +1,7 @@
 //! A case as a scenario.
 
 use netparity_core::{
+    engine::Variant,
     model::{ModelError, NetworkModel},
     trace::Trace,
 };
@@ -40,8 +41,13 @@ pub(crate) fn take(model: &mut dyn NetworkModel, step: &Step) -> Result<Option<T
     }
 }
 
-/// A scenario's text: its title, what was found, where it came from, its lines.
-pub(super) fn scenario<C>(title: &str, finding: &Finding<C>, lines: &[String]) -> String {
+/// A scenario's text: its title, what was found, where it came from, whose rules hold, its lines.
+pub(super) fn scenario<C>(
+    title: &str,
+    finding: &Finding<C>,
+    engine: Variant,
+    lines: &[String],
+) -> String {
     let Finding {
         what, number, seed, ..
     } = finding;
@@ -50,6 +56,9 @@ pub(super) fn scenario<C>(title: &str, finding: &Finding<C>, lines: &[String]) -
         text.push_str(&format!("# {line}\n"));
     }
     text.push('\n');
+    if engine != Variant::default() {
+        text.push_str(&format!("engine {engine}\n"));
+    }
     for line in lines {
         text.push_str(line);
         text.push('\n');

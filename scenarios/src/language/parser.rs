@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use netparity_core::{
     command::{Command, DaemonConfig, Destination},
+    engine::Variant,
     name::{Name, Netns},
     port::{Port, Protocol},
     probe::{Payload, Probe},
@@ -53,6 +54,7 @@ pub fn parse(source: &Source) -> Result<Scenario, Vec<Diagnostic>> {
         source: &source.text,
         scope: Scope::default(),
         steps: Vec::new(),
+        engine: None,
         divergences: Vec::new(),
         mistakes: Vec::new(),
         veths: 0,
@@ -66,6 +68,7 @@ pub fn parse(source: &Source) -> Result<Scenario, Vec<Diagnostic>> {
     }
     let Parser {
         steps,
+        engine,
         divergences,
         mistakes,
         ..
@@ -88,6 +91,7 @@ pub fn parse(source: &Source) -> Result<Scenario, Vec<Diagnostic>> {
     Ok(Scenario {
         path: source.path.clone(),
         title: title(&source.text),
+        engine: engine.unwrap_or_default(),
         steps,
         divergences,
     })
@@ -104,6 +108,7 @@ struct Parser<'a> {
     source: &'a str,
     scope: Scope,
     steps: Vec<Step>,
+    engine: Option<Variant>,
     divergences: Vec<Divergence>,
     mistakes: Vec<Mistake>,
     veths: u32,
@@ -279,10 +284,15 @@ impl Parser<'_> {
 
     fn engine(&mut self, arguments: &mut Arguments<'_>, line: &Line<'_>) -> Result<(), Mistake> {
         no_bang(line, "engine")?;
-        let version = arguments.require("a version of Docker")?;
-        if version.text != "20.10" {
-            return Err(Mistake::unknown(version, "engine", ["20.10"]));
+        let names = Variant::ALL.map(Variant::as_str);
+        let word = arguments.require("whose rules hold, such as 20.10")?;
+        let unknown = |_| Mistake::unknown(word, "engine", names);
+        let variant = word.text.parse().map_err(unknown)?;
+        if self.engine.is_some() || !self.steps.is_empty() {
+            return Err(Mistake::in_word(word, "an engine where one is running")
+                .expected("expected once, before anything is done"));
         }
+        self.engine = Some(variant);
         arguments.end()
     }
 

@@ -1,6 +1,6 @@
 //! A scenario, read.
 
-use netparity_core::{name::Name, probe::Probe, verdict::Verdict};
+use netparity_core::{engine::Variant, name::Name, probe::Probe, verdict::Verdict};
 
 use super::CommandLine;
 use crate::run::ModelKind;
@@ -12,6 +12,8 @@ pub struct Scenario {
     pub path: String,
     /// Its first comment, or nothing.
     pub title: String,
+    /// Whose rules hold.
+    pub engine: Variant,
     /// What to do, in order.
     pub steps: Vec<Step>,
     /// The models that are known to do it otherwise.

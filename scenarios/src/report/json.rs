@@ -13,7 +13,7 @@ use netparity_core::{
 };
 use serde::Serialize;
 
-use super::{Report, Status, Summary};
+use super::{Absent, Report, Status, Summary};
 use crate::{
     language::Scenario,
     run::{End, Failure, How, Parting, Record, Seen, StandIn, StepRecord},
@@ -190,8 +190,8 @@ fn of_scenario<'a>(scenario: &'a Scenario, record: &'a Record) -> JsonScenario<'
     }
 }
 
-fn absent(models: &BTreeMap<String, (usize, String)>) -> Vec<JsonSkipped<'_>> {
-    skipped(models.iter().map(|(model, (_, why))| (model, why)))
+fn absent(models: &Absent) -> Vec<JsonSkipped<'_>> {
+    skipped(models.keys().map(|(model, why)| (model, why)))
 }
 
 fn skipped<'a>(items: impl Iterator<Item = (&'a String, &'a String)>) -> Vec<JsonSkipped<'a>> {

@@ -9,7 +9,7 @@ use std::io::{self, Write};
 
 pub use self::{
     json::Json,
-    summary::{BAD_INPUT, COULD_NOT_RUN, DIFFERED, PASSED, Status, Summary},
+    summary::{Absent, BAD_INPUT, COULD_NOT_RUN, DIFFERED, PASSED, Status, Summary},
     text::Text,
 };
 use crate::{language::Scenario, run::Record};

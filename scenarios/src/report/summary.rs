@@ -61,15 +61,18 @@ impl Status {
     }
 }
 
+/// Models that were not run, each with why: in how many scenarios.
+pub type Absent = BTreeMap<(String, String), usize>;
+
 /// What came of all scenarios together.
 #[derive(Clone, Debug, Default)]
 pub struct Summary {
     /// How many came to what.
     pub counts: BTreeMap<Status, usize>,
-    /// Models that could not run: how many scenarios went without, and why.
-    pub skipped: BTreeMap<String, (usize, String)>,
-    /// Models that could not run where recordings stood in: for how many scenarios, and why.
-    pub recorded: BTreeMap<String, (usize, String)>,
+    /// Models that were not run, and why: how many scenarios went without.
+    pub skipped: Absent,
+    /// Models that were not run where recordings stood in, and why: for how many scenarios.
+    pub recorded: Absent,
     /// Models that could not run though they had to.
     pub missed: Vec<String>,
     /// How long it all took.
@@ -89,14 +92,13 @@ impl Summary {
     /// Counts one more.
     pub fn add(&mut self, record: &Record) {
         *self.counts.entry(Status::of(record)).or_default() += 1;
-        for (model, why) in &record.skipped {
-            let entry = self.skipped.entry(model.clone());
-            entry.or_insert_with(|| (0, why.clone())).0 += 1;
+        for skip in &record.skipped {
+            *self.skipped.entry(skip.clone()).or_default() += 1;
         }
         for StandIn { model, why } in &record.recorded {
             if let Some(why) = why {
-                let entry = self.recorded.entry(model.clone());
-                entry.or_insert_with(|| (0, why.clone())).0 += 1;
+                let absent = (model.clone(), why.clone());
+                *self.recorded.entry(absent).or_default() += 1;
             }
         }
     }

@@ -107,7 +107,7 @@ impl Report for Text {
             (&summary.recorded, "not run but recorded"),
             (&summary.skipped, "skipped"),
         ] {
-            for (model, (count, why)) in absent {
+            for ((model, why), count) in absent {
                 let whether = match summary.missed.contains(model) {
                     true => self
                         .paint

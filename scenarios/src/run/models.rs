@@ -1,6 +1,9 @@
 //! The models there are, and whether they can run here.
 
-use netparity_core::model::{NetworkModel, Planned};
+use netparity_core::{
+    engine::Variant,
+    model::{NetworkModel, Planned},
+};
 use netparity_kernel::{Access, Kernel};
 use netparity_reference::{Docker, Options, Reference};
 use netparity_sim::Sim;
@@ -19,6 +22,12 @@ pub enum ModelKind {
 impl ModelKind {
     /// Every model.
     pub const ALL: [Self; 3] = [Self::Sim, Self::Kernel, Self::Docker];
+
+    /// Why there is no model of this kind in which these rules hold, if there is none.
+    pub fn lacks(self, engine: Variant) -> Option<String> {
+        let lacks = self == Self::Docker && !engine.is_of_docker();
+        lacks.then(|| format!("there is no dockerd of engine {engine}"))
+    }
 
     /// What it is called.
     pub const fn as_str(self) -> &'static str {
@@ -76,17 +85,20 @@ impl Machine {
         }
     }
 
-    /// An empty network.
+    /// An empty network in which these rules hold.
     ///
     /// # Errors
     ///
     /// Why there can be none.
-    pub fn open(&self, kind: ModelKind) -> Result<Box<dyn NetworkModel>, String> {
+    pub fn open(&self, kind: ModelKind, engine: Variant) -> Result<Box<dyn NetworkModel>, String> {
+        if let Some(why) = kind.lacks(engine) {
+            return Err(why);
+        }
         Ok(match kind {
-            ModelKind::Sim => Box::new(Planned::new(Sim::new())),
+            ModelKind::Sim => Box::new(Planned::of(engine, Sim::new())),
             ModelKind::Kernel => {
                 let kernel = Kernel::new(self.kernel()?).map_err(|why| why.to_string())?;
-                Box::new(Planned::new(kernel))
+                Box::new(Planned::of(engine, kernel))
             }
             ModelKind::Docker => {
                 let Dockerd { access, options } = self.docker.as_ref().map_err(String::clone)?;

@@ -50,7 +50,7 @@ pub fn record_all(run: &Recordings<'_>, mut done: impl FnMut(&Scenario, Recorded
 }
 
 fn one(run: &Recordings<'_>, scenario: &Scenario) -> Recorded {
-    let opened = run.machine.open(run.model);
+    let opened = run.machine.open(run.model, scenario.engine);
     let made = opened
         .map_err(|why| End::Broken {
             step: 0,

@@ -62,16 +62,24 @@ fn cast(run: &Run<'_>, scenario: &Scenario, record: &mut Record) -> Result<Cast,
     let mut recordings = Vec::new();
     for kind in ModelKind::ALL {
         let asked_for = run.models.contains(&kind);
+        let name = kind.as_str().to_owned();
+        if let Some(why) = kind.lacks(scenario.engine) {
+            record.skipped.extend(asked_for.then_some((name, why)));
+            continue;
+        }
         let only_recorded = run.recorded && kind != ModelKind::Sim;
         let lack = run.machine.lacks(kind);
-        let name = kind.as_str().to_owned();
         if asked_for && !only_recorded && lack.is_none() {
             record.models.push(name);
-            models.push(run.machine.open(kind).map_err(|why| End::Broken {
-                step: 0,
-                model: record.models.len() - 1,
-                why,
-            })?);
+            models.push(
+                run.machine
+                    .open(kind, scenario.engine)
+                    .map_err(|why| End::Broken {
+                        step: 0,
+                        model: record.models.len() - 1,
+                        why,
+                    })?,
+            );
             continue;
         }
         let why = lack.filter(|_| asked_for && !only_recorded);

@@ -2,6 +2,8 @@
 
 use std::time::Instant;
 
+use netparity_core::engine::Variant;
+
 use super::{Options, timed};
 use crate::{
     bench::figures::{Figures, KERNEL, What},
@@ -33,7 +35,7 @@ pub(super) fn measure(
         icc_off: false,
         ports: 4,
     };
-    let mut subject = Parity::new(machine, MODELS, world);
+    let mut subject = Parity::new(machine, MODELS, Variant::default(), world);
     for round in 0..options.rounds as u64 {
         let campaign = Campaign {
             seed: round,
