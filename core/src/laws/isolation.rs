@@ -56,7 +56,7 @@ pub const LAWS: [Law; 6] = [
         sentence: "with icc off, a new flow between two containers exists only where a link \
                    declares it: from parent to child, to an exposed port",
         says: |situation, flow| match situation.restricts() && situation.are_neighbours(flow) {
-            true if situation.is_declared(flow) => Promise::Silent,
+            true if situation.is_declared(flow) || situation.answers(flow) => Promise::Silent,
             true => Promise::Never,
             false => Promise::Silent,
         },

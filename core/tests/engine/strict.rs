@@ -12,8 +12,8 @@ fn open(model: &mut Model) -> Vec<String> {
     let links = rules.iter().filter(|rule| rule.contains("--dport"));
     let told = links.map(|rule| {
         let after = |key: &str| {
-            let words = rule.split(' ').skip_while(|word| *word != key);
-            words.skip(1).next().unwrap().trim_end_matches("/32")
+            let mut words = rule.split(' ').skip_while(|word| *word != key);
+            words.nth(1).unwrap().trim_end_matches("/32")
         };
         let last = |key| after(key).rsplit('.').next().unwrap();
         format!(

@@ -34,6 +34,8 @@ pub struct Situation {
     granted: BTreeSet<(Ipv4Addr, Ipv4Addr, Port)>,
     /// Flows that got through, with the source port their sender chose.
     established: BTreeSet<(Ipv4Addr, Ipv4Addr, Port, u16)>,
+    /// Those of them that went along a link which has held ever since.
+    asked: BTreeSet<(Ipv4Addr, Ipv4Addr, Port, u16)>,
 }
 
 /// Someone who can send and be sent to.
@@ -96,6 +98,14 @@ impl Situation {
             self.parties
                 .retain(|name, party| party.mode == Mode::Own || same(snapshot, name, &party.id));
         }
+        if let Command::Restart(name) = command {
+            let party = self.parties.get(name);
+            let party = party.filter(|party| party.mode == Mode::Bridge);
+            let address = party.and_then(|party| party.address);
+            let has_part = |end: &Ipv4Addr| address == Some(*end);
+            self.asked
+                .retain(|(source, destination, ..)| !has_part(source) && !has_part(destination));
+        }
         self.look(snapshot);
         let granted: Vec<_> = self.declared().chain(self.let_in()).collect();
         self.granted.extend(granted);
@@ -148,6 +158,10 @@ impl Situation {
                 child: owner(name)?,
             })
         };
+        // Of those with one alias the first is a link, and the others are nothing.
+        let mut aliases = BTreeSet::new();
+        let mut links = spec.links.clone();
+        links.retain(|text| aliases.insert(text.rsplit([':', '/']).next().map(str::to_owned)));
         let shares = match &spec.net {
             NetMode::Container(target) => {
                 Some(named(target).map_or_else(|| target.clone(), |it| it.id.clone()))
@@ -156,7 +170,7 @@ impl Situation {
         };
         let party = Party {
             id: state.id.clone(),
-            links: spec.links.iter().filter_map(child).collect(),
+            links: links.iter().filter_map(child).collect(),
             mode,
             shares,
             running: false,
@@ -208,6 +222,10 @@ impl Situation {
             };
             self.parties.insert(name.clone(), party);
         }
+        let holding: BTreeSet<_> = self.declared().collect();
+        self.asked.retain(|(source, destination, port, _)| {
+            holding.contains(&(*source, *destination, *port))
+        });
     }
 
     /// Whether the daemon keeps containers of its bridge apart.
@@ -333,12 +351,29 @@ impl Situation {
             || back.is_some_and(|back| self.established.contains(&back))
     }
 
+    /// Whether the flow is no new one, but what answers a parent who has asked along a link.
+    pub fn answers(&self, flow: &Flow) -> bool {
+        let (Some(source), Some(port)) = (flow.source, flow.port) else {
+            return false;
+        };
+        let asked = flow
+            .source_port
+            .and_then(|number| Port::new(number, port.protocol));
+        asked.is_some_and(|asked| {
+            let question = (flow.destination, source, asked, port.number.get());
+            self.asked.contains(&question)
+        })
+    }
+
     pub(super) fn remember(&mut self, flow: &Flow) {
         if let (Some(source), Some(port), Some(source_port)) =
             (flow.source, flow.port, flow.source_port)
         {
-            self.established
-                .insert((source, flow.destination, port, source_port));
+            let flown = (source, flow.destination, port, source_port);
+            self.established.insert(flown);
+            if self.is_declared(flow) {
+                self.asked.insert(flown);
+            }
         }
     }
 
@@ -383,9 +418,10 @@ impl Canonical for Situation {
             exposed,
             granted,
             established,
+            asked,
         } = self;
         form.value(&(icc, iptables, bridge, has_daemon, host, exposed));
-        form.value(&(granted, established));
+        form.value(&(granted, established, asked));
         form.by_name(parties, |form, _, party| {
             let Party {
                 id,
