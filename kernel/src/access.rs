@@ -4,7 +4,7 @@ use std::{
     fmt, fs,
     os::fd::{AsFd, BorrowedFd, OwnedFd},
     path::Path,
-    sync::Arc,
+    sync::{Arc, OnceLock},
 };
 
 use ipnet::Ipv4Net;
@@ -24,7 +24,8 @@ use nix::{
 use crate::{
     Kernel,
     error::{Doing, Failure},
-    namespace, sys,
+    likeness::Likeness,
+    namespace, scrub, sys,
     sysctl::{self, BRIDGE_NF_CALL_IPTABLES, Setting},
 };
 
@@ -39,6 +40,8 @@ struct Machine {
     quiet: OwnedFd,
     /// What makes a new namespace what the kernel's defaults would.
     settings: Vec<Setting>,
+    /// What a new namespace is like, once that was asked for.
+    likeness: OnceLock<Likeness>,
 }
 
 impl Access {
@@ -50,13 +53,26 @@ impl Access {
         &self.0.settings
     }
 
+    /// What a new namespace is like.
+    pub(crate) fn likeness(&self) -> Result<&Likeness, Failure> {
+        if let Some(likeness) = self.0.likeness.get() {
+            return Ok(likeness);
+        }
+        let likeness = scrub::likeness(self.settings())?;
+        Ok(self.0.likeness.get_or_init(|| likeness))
+    }
+
     fn new() -> Result<Self, Failure> {
         namespace::make(|| {
             // Before the loopback link comes up and has anything to do with them.
             let settings = sysctl::departures()?;
             sys::bring_up(LinkName::LOOPBACK).doing("bring up loopback")?;
             let quiet = namespace::own()?;
-            Ok(Self(Arc::new(Machine { quiet, settings })))
+            Ok(Self(Arc::new(Machine {
+                quiet,
+                settings,
+                likeness: OnceLock::new(),
+            })))
         })
     }
 }

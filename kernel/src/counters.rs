@@ -37,9 +37,23 @@ impl Counter {
 
     /// By how much it has grown since it was last asked.
     pub(crate) fn growth(&mut self) -> Result<u64, Failure> {
-        let text = read(&self.file).doing("read counters")?;
-        let now = value(&text, self.column)
-            .ok_or_else(|| Failure::nonsense(format_args!("no counter {}", self.column)))?;
+        let text = self.read()?;
+        self.growth_in(&text)
+    }
+
+    /// Counts from now on. Returns what another counter of the same file is at.
+    pub(crate) fn start_anew(&mut self, other: &'static str) -> Result<u64, Failure> {
+        let text = self.read()?;
+        self.growth_in(&text)?;
+        need(&text, other)
+    }
+
+    fn read(&self) -> Result<String, Failure> {
+        read(&self.file).doing("read counters")
+    }
+
+    fn growth_in(&mut self, text: &str) -> Result<u64, Failure> {
+        let now = need(text, self.column)?;
         let growth = now.wrapping_sub(self.last);
         self.last = now;
         Ok(growth)
@@ -62,6 +76,10 @@ fn read(file: &File) -> io::Result<String> {
     }
     bytes.truncate(length);
     Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+fn need(text: &str, column: &str) -> Result<u64, Failure> {
+    value(text, column).ok_or_else(|| Failure::nonsense(format_args!("no counter {column}")))
 }
 
 /// The sum of a column: of the line under its heading, or of all lines, one a CPU, in hexadecimal.

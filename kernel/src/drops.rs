@@ -67,6 +67,28 @@ pub(crate) struct Suspects {
 }
 
 impl Suspects {
+    /// Counts from now on, in the namespace of the calling thread. Returns whether that has told
+    /// anybody of another way, or that there is none: how often it does so again the kernel limits for
+    /// each, and does not say (`ip_rt_send_redirect`, `ip_error`).
+    pub(crate) fn start_anew(&mut self) -> Result<bool, Failure> {
+        let mut told = 0;
+        for (which, place, column) in [
+            (
+                counters::NOT_FORWARDED,
+                &mut self.not_forwarded,
+                "OutRedirects",
+            ),
+            (counters::REVERSE_PATH, &mut self.reverse_path, "InNoRoutes"),
+        ] {
+            let counter = match place.take() {
+                Some(counter) => counter,
+                None => Counter::open(which)?,
+            };
+            told += place.insert(counter).start_anew(column)?;
+        }
+        Ok(told > 0)
+    }
+
     pub(crate) fn into_descriptors(self) -> impl Iterator<Item = OwnedFd> {
         let counters = [self.not_forwarded, self.reverse_path];
         counters.into_iter().flatten().map(OwnedFd::from)

@@ -13,6 +13,7 @@ mod counters;
 mod drops;
 mod error;
 mod fence;
+mod likeness;
 mod links;
 mod listener;
 mod namespace;
@@ -26,10 +27,12 @@ mod probe;
 pub mod read_back;
 mod rollback;
 mod routes;
+mod scrub;
 mod sender;
 mod settle;
 mod snapshot;
 mod sockets;
+mod spares;
 mod stations;
 mod sys;
 mod sysctl;
@@ -39,10 +42,7 @@ mod watch;
 pub use access::{Access, Unavailable, enter};
 pub use settle::settle;
 
-use std::{
-    os::fd::{AsFd, BorrowedFd},
-    sync::Arc,
-};
+use std::{mem, os::fd::BorrowedFd, sync::Arc};
 
 use netparity_core::{
     model::{Dataplane, DataplaneError},
@@ -66,6 +66,7 @@ use crate::{
     neighbours::Table,
     netlink::Netlink,
     nftables::Firewall,
+    scrub::{Used, retire},
     stations::Stations,
     watch::{Room, Source},
 };
@@ -86,6 +87,8 @@ pub struct Kernel {
     rule_counts: RuleCounts,
     martians: Counter,
     neighbour_table: Table,
+    /// What was seen last, if nothing was done since.
+    last_look: Option<Snapshot>,
 }
 
 impl Kernel {
@@ -102,16 +105,50 @@ impl Kernel {
     /// as in `nsenter --net=/proc/PID/fd/N`.
     pub fn descriptor(&self, netns: &Netns) -> Option<BorrowedFd<'_>> {
         let slot = self.namespaces.find(netns).ok()?;
-        Some(self.namespaces.get(slot)?.as_fd())
+        Some(self.namespaces.get(slot)?.lend())
     }
 
     fn open(access: &Access) -> Result<Self, Failure> {
         let runtime = start_runtime()?;
-        let mut host = Namespace::new(Netns::Host, &runtime, access.settings())?;
-        let up = links::change(Links::LOOPBACK, LinkChange::Up(true), None);
-        host.netlink.one(up)?;
-        let firewall = host.inside(Firewall::open)?;
+        let (host, firewall) = open_host(access, &runtime)?;
         Self::around(access, runtime, host, firewall)
+    }
+
+    /// Another host, and all else as if nothing had been.
+    fn start_anew(&mut self) -> Result<(), Failure> {
+        let (host, firewall) = open_host(&self.access, &self.runtime)?;
+        for slot in self.namespaces.all() {
+            self.unwatch(self.namespaces.get(slot).ok_or(Failure::NO_NAMESPACE)?)?;
+        }
+        let used = self.leave();
+        let firewall = mem::replace(&mut self.firewall, firewall);
+        settle::later(move || drop(firewall));
+        retire(used, &self.access);
+        self.stations = Stations::default();
+        self.rule_counts = RuleCounts::default();
+        self.last_look = None;
+        self.adopt(host)?;
+        self.martians.growth()?;
+        Ok(())
+    }
+
+    /// Takes all namespaces out, the host first.
+    fn leave(&mut self) -> Vec<Used> {
+        let used = self.namespaces.drain().map(Namespace::into_used);
+        let mut used: Vec<_> = used.collect();
+        if let Some(host) = used.first_mut() {
+            host.has_rules = !self.firewall.is_blank();
+        }
+        used
+    }
+
+    /// Whether nobody else can change anything.
+    fn is_private(&self) -> bool {
+        let mut namespaces = self
+            .namespaces
+            .all()
+            .filter_map(|slot| self.namespaces.get(slot));
+        namespaces.all(Namespace::is_private)
     }
 
     /// The network of this host.
@@ -121,8 +158,9 @@ impl Kernel {
         host: Namespace,
         firewall: Firewall,
     ) -> Result<Self, Failure> {
-        let mut martians = host.inside(|| Counter::open(counters::MARTIAN))?;
         // It counts for the whole machine.
+        let mut martians =
+            namespace::visit(access.quiet_netns(), || Counter::open(counters::MARTIAN))?;
         martians.growth()?;
         let watch = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC).doing("open epoll")?;
         let fence = Fence::open(access.quiet_netns())?;
@@ -140,6 +178,7 @@ impl Kernel {
             rule_counts: RuleCounts::default(),
             martians,
             neighbour_table,
+            last_look: None,
         };
         let event = EpollEvent::new(EpollFlags::EPOLLIN, Source::Fence.token());
         kernel
@@ -149,6 +188,15 @@ impl Kernel {
         kernel.adopt(host)?;
         Ok(kernel)
     }
+}
+
+/// A host with nothing but its loopback interface, which is up.
+fn open_host(access: &Access, runtime: &Arc<Runtime>) -> Result<(Namespace, Firewall), Failure> {
+    let mut host = Namespace::new(Netns::Host, runtime, access.settings())?;
+    let up = links::change(Links::LOOPBACK, LinkChange::Up(true), None);
+    host.netlink.one(up)?;
+    let firewall = host.inside(Firewall::open)?;
+    Ok((host, firewall))
 }
 
 fn start_runtime() -> Result<Arc<Runtime>, Failure> {
@@ -162,29 +210,35 @@ impl Dataplane for Kernel {
     }
 
     fn execute(&mut self, plan: &Plan) -> Result<(), DataplaneError> {
+        self.last_look = None;
         self.carry_out(plan)
     }
 
     fn probe(&mut self, shot: &Shot) -> Result<Sighting, DataplaneError> {
+        self.last_look = None;
         let sender = self.namespaces.find(&shot.netns);
         let sender = sender.map_err(|failure| failure.at(0))?;
         self.sight(sender, shot).map_err(Failure::broken)
     }
 
     fn snapshot(&mut self) -> Result<Snapshot, DataplaneError> {
-        self.look().map_err(Failure::broken)
+        if let Some(known) = &self.last_look
+            && self.is_private()
+        {
+            return Ok(known.clone());
+        }
+        let look = self.look().map_err(Failure::broken)?;
+        Ok(self.last_look.insert(look).clone())
     }
 
     fn reset(&mut self) -> Result<(), DataplaneError> {
-        *self = Self::open(&self.access.clone()).map_err(Failure::broken)?;
-        Ok(())
+        self.start_anew().map_err(Failure::broken)
     }
 }
 
 impl Drop for Kernel {
     fn drop(&mut self) {
-        for namespace in self.namespaces.drain() {
-            namespace.close();
-        }
+        let used = self.leave();
+        retire(used, &self.access);
     }
 }

@@ -1,6 +1,7 @@
 //! Network namespaces that only their descriptors keep alive.
 
 use std::{
+    cell::Cell,
     collections::BTreeMap,
     fs::File,
     os::fd::{AsFd, BorrowedFd, OwnedFd},
@@ -20,9 +21,10 @@ use crate::{
     links::Links,
     listener::Listener,
     netlink::Netlink,
+    scrub::Used,
     sender::Senders,
-    settle,
     sockets::SocketList,
+    spares::{self, Spare},
     sysctl::{self, Setting},
     tap::Tap,
 };
@@ -41,21 +43,54 @@ pub(crate) struct Namespace {
     addresses: Option<Vec<Ipv4Net>>,
     /// Whether its links may come and go without a plan.
     pub is_adopted: bool,
+    /// Whether others were told where it is.
+    is_lent: Cell<bool>,
+    /// Parameters that plans have set, and what they were before.
+    settings: Vec<Setting>,
     /// Whether it forwards packets, and whether it looks at where they come from.
     pub forwards: bool,
     pub filters_reverse_path: bool,
 }
 
 impl Namespace {
-    /// A new namespace with a loopback interface that is down, and the kernel's own defaults.
+    /// A new namespace with a loopback interface that is down, and the kernel's own defaults; or one
+    /// that is as new.
     pub(crate) fn new(
         name: Netns,
         runtime: &Arc<Runtime>,
         settings: &[Setting],
     ) -> Result<Self, Failure> {
-        make(|| {
-            sysctl::prepare(settings)?;
-            Self::open(name, runtime)
+        match spares::take(name == Netns::Host) {
+            Some(spare) => Self::of_spare(name, spare, runtime),
+            None => make(|| {
+                sysctl::prepare(settings)?;
+                Self::open(name, runtime)
+            }),
+        }
+    }
+
+    fn of_spare(name: Netns, spare: Spare, runtime: &Arc<Runtime>) -> Result<Self, Failure> {
+        let netlink = visit(spare.as_fd(), || Netlink::open(runtime))?;
+        let links = match spare.has_bridge {
+            true => Links::with_kept_bridge(),
+            false => Links::default(),
+        };
+        Ok(Self {
+            name,
+            descriptor: spare.descriptor,
+            netlink,
+            links,
+            tap: spare.tap,
+            senders: spare.senders,
+            sockets: spare.sockets,
+            listeners: BTreeMap::new(),
+            suspects: spare.suspects,
+            addresses: None,
+            is_adopted: false,
+            is_lent: Cell::new(false),
+            settings: Vec::new(),
+            forwards: false,
+            filters_reverse_path: false,
         })
     }
 
@@ -90,9 +125,30 @@ impl Namespace {
             suspects: Suspects::default(),
             addresses: None,
             is_adopted: false,
+            is_lent: Cell::new(false),
+            settings: Vec::new(),
             forwards: false,
             filters_reverse_path: false,
         })
+    }
+
+    /// Its descriptor for others, who may do anything to it.
+    pub(crate) fn lend(&self) -> BorrowedFd<'_> {
+        self.is_lent.set(true);
+        self.descriptor.as_fd()
+    }
+
+    /// Whether nobody else can do anything to it.
+    pub(crate) fn is_private(&self) -> bool {
+        !self.is_adopted && !self.is_lent.get()
+    }
+
+    /// A parameter was changed from this.
+    pub(crate) fn changed(&mut self, before: Setting) {
+        let is_same = |known: &Setting| known.is_of_same(&before);
+        if !self.settings.iter().any(is_same) {
+            self.settings.push(before);
+        }
     }
 
     /// Does something on this thread inside the namespace.
@@ -145,15 +201,22 @@ impl Namespace {
         of(&mut self.suspects).insert(counter).growth()
     }
 
-    /// Leaves the closing of its sockets, which takes long, to the background; the namespace ends
-    /// with the last of them.
-    pub(crate) fn close(self) {
-        let mut descriptors = vec![self.tap.into()];
-        descriptors.extend(self.senders.into_descriptors());
-        descriptors.extend(self.listeners.into_values().map(OwnedFd::from));
-        descriptors.extend(self.suspects.into_descriptors());
-        descriptors.push(self.descriptor);
-        settle::hand_over(descriptors);
+    /// What is left of it.
+    pub(crate) fn into_used(self) -> Used {
+        Used {
+            is_ours: self.is_private(),
+            servers: self.listeners.into_values().map(OwnedFd::from).collect(),
+            settings: self.settings,
+            has_rules: false,
+            spare: Spare {
+                descriptor: self.descriptor,
+                tap: self.tap,
+                senders: self.senders,
+                sockets: self.sockets,
+                suspects: self.suspects,
+                has_bridge: self.links.keeps_bridge(),
+            },
+        }
     }
 }
 

@@ -92,6 +92,13 @@ impl Namespaces {
         self.names.values().copied().collect::<Vec<_>>().into_iter()
     }
 
+    /// Where there is one.
+    pub(crate) fn all(&self) -> impl Iterator<Item = Slot> + use<> {
+        let places = self.slots.iter().enumerate();
+        let taken = places.filter(|(_, namespace)| namespace.is_some());
+        taken.map(|(slot, _)| slot).collect::<Vec<_>>().into_iter()
+    }
+
     /// Every namespace, with those that are only kept aside.
     pub(crate) fn drain(&mut self) -> impl Iterator<Item = Namespace> {
         self.names.clear();

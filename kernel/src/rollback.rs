@@ -12,6 +12,7 @@ use crate::{
     links::{self, Link, Place},
     namespaces::Slot,
     routes::{self, Entry},
+    scrub::retire,
     sysctl::{self, Setting},
 };
 
@@ -204,6 +205,7 @@ impl Kernel {
         }
         let now = self.look_at(*place)?;
         let mut requests = Vec::new();
+        let mut is_spoilt = false;
         let mut set = |change, master| requests.push(links::change(place.index, change, master));
         // A bridge without an address of its own takes a port's, and needs no help with it.
         if now.mac != link.mac && link.kind != LinkKind::Loopback {
@@ -214,6 +216,7 @@ impl Kernel {
         }
         if now.mtu != link.mtu {
             set(LinkChange::Mtu(link.mtu), None);
+            is_spoilt = true;
         }
         if now.up != link.up {
             set(LinkChange::Up(link.up), None);
@@ -224,6 +227,9 @@ impl Kernel {
             .change(requests)
             .map_err(|(_, failure)| failure)?;
         namespace.links.set_master(place.index, link.master);
+        if is_spoilt {
+            namespace.links.spoil(place.index);
+        }
         addresses::restore(&mut namespace.netlink, place.index, &before.addresses)?;
         namespace.forget_addresses();
         for port in before.aside.iter().flatten() {
@@ -273,11 +279,11 @@ impl Kernel {
     }
 
     pub(crate) fn remove_namespace(&mut self, slot: Slot) -> Result<(), Failure> {
+        self.stations.forget_all(slot);
         if let Some(namespace) = self.namespaces.remove(slot) {
             self.unwatch(&namespace)?;
-            namespace.close();
+            retire(vec![namespace.into_used()], &self.access);
         }
-        self.stations.forget_all(slot);
         Ok(())
     }
 

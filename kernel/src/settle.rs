@@ -1,76 +1,90 @@
-//! Closing sockets off the critical path: a packet socket's close waits for RCU, some 15 ms.
+//! Work off the critical path: closing sockets, and making namespaces as new. A packet socket's close
+//! waits for RCU, some 15 ms.
 
 use std::{
     collections::VecDeque,
-    os::fd::OwnedFd,
     sync::{Condvar, Mutex, MutexGuard, PoisonError},
     thread,
 };
 
-/// Descriptors that wait to be closed, together, in their order.
-type Batch = Vec<OwnedFd>;
+use crate::spares;
 
-struct Closing {
-    queue: VecDeque<Batch>,
-    /// How many batches are in the queue or being closed.
+type Work = Box<dyn FnOnce() + Send>;
+
+struct Background {
+    queue: VecDeque<Work>,
+    /// How much is in the queue or being done.
     pending: usize,
     threads: usize,
 }
 
-static CLOSING: Mutex<Closing> = Mutex::new(Closing {
+static BACKGROUND: Mutex<Background> = Mutex::new(Background {
     queue: VecDeque::new(),
     pending: 0,
     threads: 0,
 });
 static QUEUED: Condvar = Condvar::new();
-static CLOSED: Condvar = Condvar::new();
+static DONE: Condvar = Condvar::new();
 
 /// Closes that wait side by side wait for the same grace period.
 const MOST_THREADS: usize = 16;
 
-fn closing() -> MutexGuard<'static, Closing> {
-    CLOSING.lock().unwrap_or_else(PoisonError::into_inner)
+fn background() -> MutexGuard<'static, Background> {
+    BACKGROUND.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Has the descriptors closed in the background.
-pub(crate) fn hand_over(batch: Batch) {
-    let mut closing = closing();
-    if closing.pending >= closing.threads && closing.threads < MOST_THREADS {
-        let closer = thread::Builder::new()
-            .name("closer".into())
-            .spawn(close_all);
-        closing.threads += usize::from(closer.is_ok());
+/// Has something done in the background.
+pub(crate) fn later(work: impl FnOnce() + Send + 'static) {
+    let mut background = background();
+    if background.pending >= background.threads && background.threads < MOST_THREADS {
+        let thread = thread::Builder::new()
+            .name("background".into())
+            .spawn(work_off);
+        background.threads += usize::from(thread.is_ok());
     }
-    // Without a thread to do it they are closed here and now, which only takes longer.
-    if closing.threads > 0 {
-        closing.pending += 1;
-        closing.queue.push_back(batch);
-        QUEUED.notify_one();
+    // Without a thread for it, it is done here and now, which only takes longer.
+    if background.threads == 0 {
+        drop(background);
+        return work();
     }
+    background.pending += 1;
+    background.queue.push_back(Box::new(work));
+    QUEUED.notify_one();
 }
 
-fn close_all() {
-    let mut all = closing();
+fn work_off() {
+    let mut all = background();
     loop {
         match all.queue.pop_front() {
-            Some(batch) => {
+            Some(work) => {
                 drop(all);
-                drop(batch);
-                all = closing();
+                work();
+                all = background();
                 all.pending -= 1;
-                CLOSED.notify_all();
+                DONE.notify_all();
             }
             None => all = QUEUED.wait(all).unwrap_or_else(PoisonError::into_inner),
         }
     }
 }
 
-/// Waits until every socket of every [`Kernel`](crate::Kernel) that was dropped is closed.
+/// Waits until every socket of every [`Kernel`](crate::Kernel) that was dropped is closed, those of
+/// namespaces too that were kept for the next.
 ///
 /// A process that ends without it waits too, and longer: the kernel then closes one after another.
 pub fn settle() {
-    let mut all = closing();
-    while all.pending > 0 {
-        all = CLOSED.wait(all).unwrap_or_else(PoisonError::into_inner);
+    loop {
+        let mut all = background();
+        while all.pending > 0 {
+            all = DONE.wait(all).unwrap_or_else(PoisonError::into_inner);
+        }
+        drop(all);
+        let spares = spares::take_all();
+        if spares.is_empty() {
+            return;
+        }
+        for spare in spares {
+            later(move || drop(spare.into_descriptors()));
+        }
     }
 }

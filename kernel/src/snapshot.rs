@@ -17,7 +17,7 @@ use netparity_core::{
 use crate::{
     Kernel, addresses,
     error::Failure,
-    links::{self, LEAVING, Link, Links, mac_of},
+    links::{self, Link, Links, mac_of},
     namespace::Namespace,
     namespaces::Namespaces,
     netlink::Netlink,
@@ -100,14 +100,14 @@ impl Namespace {
     }
 }
 
-/// The links, less those that are about to go.
+/// The links, less those that are about to go and those that wait to come back.
 pub(crate) fn list_links(netlink: &mut Netlink) -> Result<Vec<Link>, Failure> {
     let answers = netlink.dump(links::ask_all(), "list links")?;
     let link = |answer: &RouteNetlinkMessage| match answer {
         RouteNetlinkMessage::NewLink(message) => Link::read(message),
         _ => None,
     };
-    let stays = |link: &Link| link.group != LEAVING;
+    let stays = |link: &Link| !links::is_aside(link.group);
     Ok(answers.iter().filter_map(link).filter(stays).collect())
 }
 

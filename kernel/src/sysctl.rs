@@ -13,6 +13,13 @@ pub(crate) struct Setting {
     value: String,
 }
 
+impl Setting {
+    /// Whether both are of the same parameter.
+    pub(crate) fn is_of_same(&self, other: &Self) -> bool {
+        self.path == other.path
+    }
+}
+
 /// Bridged IPv4 passes the IPv4 hooks only where this is there.
 pub(crate) const BRIDGE_NF_CALL_IPTABLES: &str = "/proc/sys/net/bridge/bridge-nf-call-iptables";
 const CONF: &str = "/proc/sys/net/ipv4/conf";

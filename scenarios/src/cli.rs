@@ -125,7 +125,7 @@ enum Format {
 
 /// Does what the command line says. Has to come before the first thread.
 pub fn main(access: Access) -> ExitCode {
-    ExitCode::from(match Cli::parse().command {
+    let status = match Cli::parse().command {
         Command::Run(arguments) => run(&arguments, access),
         Command::Record(arguments) => record::record(&arguments, access),
         Command::Check { paths } => check(&paths),
@@ -133,7 +133,10 @@ pub fn main(access: Access) -> ExitCode {
         Command::Fuzz(arguments) => fuzz::fuzz(&arguments, access),
         Command::Bench(arguments) => bench::bench(&arguments, access),
         Command::Explore(arguments) => explore::explore(&arguments),
-    })
+    };
+    // Otherwise the kernel would close what is left one by one.
+    netparity_kernel::settle();
+    ExitCode::from(status)
 }
 
 /// Reads scenarios, or tells what is wrong with them.

@@ -4,7 +4,7 @@ use std::os::fd::AsFd;
 
 use netparity_core::{
     MacAddr,
-    name::LinkRef,
+    name::{LinkName, LinkRef},
     plan::{LinkChange, VethEnd},
     snapshot::LinkKind,
 };
@@ -29,8 +29,7 @@ impl Kernel {
     ) -> Result<(), Failure> {
         let slot = self.namespaces.find(&link.netns)?;
         let namespace = self.namespaces.get_mut(slot)?;
-        let index = namespace.links.reserve();
-        namespace.make_link(index, links::bridge(index, link.name, mac))?;
+        let index = namespace.make_bridge(link.name, mac)?;
         let known = Known {
             name: link.name,
             kind: LinkKind::Bridge,
@@ -168,6 +167,10 @@ impl Kernel {
         };
         self.keep(place, journal)?;
         let namespace = self.namespaces.get_mut(place.slot)?;
+        if let LinkChange::Mtu(_) = change {
+            // A bridge whose MTU was set does not follow its ports any more.
+            namespace.links.spoil(place.index);
+        }
         namespace
             .netlink
             .one(links::change(place.index, change, master))?;
@@ -221,6 +224,23 @@ impl Namespace {
                 Err(failure)
             }
         }
+    }
+
+    /// Makes a bridge, if it can be of one that was kept, and returns its index.
+    fn make_bridge(&mut self, name: LinkName, mac: Option<MacAddr>) -> Result<u32, Failure> {
+        if let (Some(mac), Some(index)) = (mac, self.links.kept_bridge()) {
+            let request = links::reuse_bridge(index, name, mac);
+            // Why it is refused the kernel says of a new one.
+            if self.netlink.one(request).is_ok() {
+                return Ok(index);
+            }
+        }
+        let index = self.links.reserve();
+        self.make_link(index, links::bridge(index, name, mac))?;
+        if mac.is_some() {
+            self.links.keep_bridge(index);
+        }
+        Ok(index)
     }
 
     fn catch_up(&mut self, index: u32) -> Result<(), Failure> {

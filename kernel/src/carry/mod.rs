@@ -147,6 +147,7 @@ impl Kernel {
         let slot = self.namespaces.find(netns)?;
         let namespace = self.namespaces.get_mut(slot)?;
         let old = namespace.inside(|| sysctl::set(sysctl))?;
+        namespace.changed(old.clone());
         journal.push(Undo::Sysctl(slot, old));
         self.note_sysctls(slot)
     }

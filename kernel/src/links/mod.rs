@@ -9,8 +9,8 @@ use netparity_core::{name::LinkName, snapshot::LinkKind};
 
 pub(crate) use self::{
     request::{
-        LEAVING, ask, ask_all, bridge, change, delete, delete_leaving, keep_neighbours, put_back,
-        rename, set_aside, veth,
+        ask, ask_all, bridge, change, delete, delete_leaving, is_aside, keep_bridge,
+        keep_neighbours, leave, put_back, rename, reuse_bridge, set_aside, veth,
     },
     state::{Link, mac_of},
 };
@@ -28,6 +28,8 @@ pub(crate) struct Links {
     by_name: BTreeMap<LinkName, u32>,
     by_index: BTreeMap<u32, Known>,
     next: u32,
+    /// Whether the first link is a bridge that can become another.
+    keeps_bridge: bool,
 }
 
 /// What a link was made with and cannot change by itself.
@@ -46,6 +48,7 @@ impl Default for Links {
             by_name: BTreeMap::new(),
             by_index: BTreeMap::new(),
             next: Self::FIRST,
+            keeps_bridge: false,
         };
         let loopback = Known {
             name: LinkName::LOOPBACK,
@@ -63,7 +66,38 @@ impl Links {
     pub(crate) const LOOPBACK: u32 = 1;
     /// Indexes from here on are free for us: those before go to the tunnels that some kernels put
     /// into every namespace.
-    const FIRST: u32 = 64;
+    pub(crate) const FIRST: u32 = 64;
+
+    /// Those of a namespace where the first is a bridge that is [kept](keep_bridge).
+    pub(crate) fn with_kept_bridge() -> Self {
+        Self {
+            next: Self::FIRST + 1,
+            keeps_bridge: true,
+            ..Self::default()
+        }
+    }
+
+    /// The kept bridge, if it can be what a new one would be: there was no other link before it.
+    pub(crate) fn kept_bridge(&self) -> Option<u32> {
+        let is_first = self.keeps_bridge && self.next == Self::FIRST + 1;
+        (is_first && !self.by_index.contains_key(&Self::FIRST)).then_some(Self::FIRST)
+    }
+
+    /// Whether there is a bridge to keep for the next use.
+    pub(crate) fn keeps_bridge(&self) -> bool {
+        self.keeps_bridge
+    }
+
+    /// This new bridge has got a hardware address, and so can get another: one whose address the
+    /// kernel chooses cannot be told to choose again.
+    pub(crate) fn keep_bridge(&mut self, index: u32) {
+        self.keeps_bridge |= index == Self::FIRST;
+    }
+
+    /// This link is not what it was made as, and cannot be made so again.
+    pub(crate) fn spoil(&mut self, index: u32) {
+        self.keeps_bridge &= index != Self::FIRST;
+    }
 
     /// An index that no link here has had.
     pub(crate) fn reserve(&mut self) -> u32 {
@@ -103,6 +137,7 @@ impl Links {
     }
 
     pub(crate) fn remove(&mut self, index: u32) {
+        self.spoil(index);
         if let Some(known) = self.by_index.remove(&index)
             && self.by_name.get(&known.name) == Some(&index)
         {

@@ -17,7 +17,38 @@ use rtnetlink::{LinkBridge, LinkMessageBuilder, LinkUnspec, LinkVeth};
 use crate::netlink::Request;
 
 /// Links that a plan has removed are in this group until they are gone. Nobody else uses it.
-pub(crate) const LEAVING: u32 = 0x6e70_6c76;
+const LEAVING: u32 = 0x6e70_6c76;
+/// A bridge that waits to become another is in this one.
+const KEPT: u32 = LEAVING + 1;
+
+/// Whether links of this group are there only for us.
+pub(crate) fn is_aside(group: u32) -> bool {
+    [LEAVING, KEPT].contains(&group)
+}
+
+/// Makes a link one of those that [`delete_leaving`] removes.
+pub(crate) fn leave(index: u32) -> Request {
+    let message = LinkUnspec::new_with_index(index).link_group(LEAVING);
+    Request::change(RouteNetlinkMessage::SetLink(message.build()), "remove link")
+}
+
+/// Sets a bridge aside, to become another.
+pub(crate) fn keep_bridge(index: u32) -> Request {
+    let message = LinkUnspec::new_with_index(index)
+        .name(format!("~{index}"))
+        .link_group(KEPT)
+        .down();
+    Request::change(RouteNetlinkMessage::SetLink(message.build()), "keep bridge")
+}
+
+/// Makes a bridge that was [kept](keep_bridge) a new one.
+pub(crate) fn reuse_bridge(index: u32, name: LinkName, mac: MacAddr) -> Request {
+    let message = LinkUnspec::new_with_index(index)
+        .name(name.as_str())
+        .address(mac.octets().to_vec())
+        .link_group(0);
+    Request::change(RouteNetlinkMessage::SetLink(message.build()), "add bridge")
+}
 
 /// A link under another name, so that its own is free: in nobody's way, and out of all traffic.
 pub(crate) fn set_aside(index: u32) -> Request {

@@ -61,6 +61,10 @@ impl Index {
         }
     }
 
+    pub(super) fn is_blank(&self) -> bool {
+        self.tables.is_empty()
+    }
+
     pub(super) fn has_table(&self, table: Table) -> bool {
         self.tables.contains_key(&table)
     }

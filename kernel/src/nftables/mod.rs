@@ -2,6 +2,7 @@
 
 mod batch;
 mod chain;
+mod clear;
 mod conntrack;
 mod drops;
 mod expression;
