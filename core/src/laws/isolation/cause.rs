@@ -18,16 +18,19 @@ pub enum Cause {
     StaleFlow,
     /// The rules of a link are not written anew when its child comes back elsewhere.
     ChildMoved,
+    /// A daemon that starts takes links to lead to who has the child's name by then.
+    FollowsName,
 }
 
 impl Cause {
     /// Every known cause.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::AnswersUnasked,
         Self::StaleRule,
         Self::LetsChildrenIn,
         Self::StaleFlow,
         Self::ChildMoved,
+        Self::FollowsName,
     ];
 
     /// What it is called.
@@ -38,6 +41,7 @@ impl Cause {
             Self::LetsChildrenIn => "lets-children-in",
             Self::StaleFlow => "stale-flow",
             Self::ChildMoved => "child-moved",
+            Self::FollowsName => "follows-name",
         }
     }
 
@@ -46,6 +50,9 @@ impl Cause {
         let (source, port) = (flow.source?, flow.port?);
         if situation.is_declared(flow) {
             return Some(Self::ChildMoved);
+        }
+        if situation.follows_name(flow) {
+            return Some(Self::FollowsName);
         }
         if let Some(answered) = flow
             .source_port
@@ -61,6 +68,9 @@ impl Cause {
             };
             if situation.is_declared(&asked) {
                 return Some(Self::AnswersUnasked);
+            }
+            if situation.follows_name(&asked) {
+                return Some(Self::FollowsName);
             }
             if situation.lets_in(flow) || situation.lets_in(&asked) {
                 return Some(Self::LetsChildrenIn);
@@ -101,6 +111,10 @@ impl fmt::Display for Cause {
             Self::ChildMoved => {
                 "a link's rules are written when the parent starts and not when its child comes \
                  back with another address"
+            }
+            Self::FollowsName => {
+                "a daemon that starts finds the children of links by name, so whoever was given the \
+                 name of one that was removed is linked to"
             }
         })
     }

@@ -64,6 +64,10 @@ pub struct Party {
 pub struct Link {
     /// The id of the container it leads to.
     pub child: String,
+    /// What that one was called in it.
+    pub word: String,
+    /// The id of another of that name, to whom Docker takes it to lead.
+    pub taken_for: Option<String>,
 }
 
 /// What network a party has.
@@ -79,6 +83,13 @@ pub enum Mode {
     None,
     /// What the scenario gave it: a namespace of its own making.
     Own,
+}
+
+impl Link {
+    /// Whether Docker takes it to lead to the container with this id.
+    fn leads_to(&self, id: &str) -> bool {
+        self.child == id || self.taken_for.as_deref() == Some(id)
+    }
 }
 
 impl Situation {
@@ -97,6 +108,9 @@ impl Situation {
             }
             self.parties
                 .retain(|name, party| party.mode == Mode::Own || same(snapshot, name, &party.id));
+            if matches!(command, Command::Daemon(_)) {
+                self.find_children();
+            }
         }
         if let Command::Restart(name) = command {
             let party = self.parties.get(name);
@@ -107,8 +121,20 @@ impl Situation {
                 .retain(|(source, destination, ..)| !has_part(source) && !has_part(destination));
         }
         self.look(snapshot);
-        let granted: Vec<_> = self.declared().chain(self.let_in()).collect();
+        let declared = self.declared().chain(self.following_names());
+        let granted: Vec<_> = declared.chain(self.let_in()).collect();
         self.granted.extend(granted);
+    }
+
+    /// A daemon that starts finds the children of links by their names (`registerLinks`).
+    fn find_children(&mut self) {
+        let id = |(name, party): (&Name, &Party)| (name.to_string(), party.id.clone());
+        let ids: BTreeMap<String, String> = self.parties.iter().map(id).collect();
+        for link in self.parties.values_mut().flat_map(|it| &mut it.links) {
+            let is_there = ids.values().any(|id| *id == link.child);
+            let other = ids.get(&link.word).filter(|_| !is_there);
+            link.taken_for = other.cloned();
+        }
     }
 
     fn daemon(&mut self, config: &DaemonConfig) {
@@ -156,6 +182,8 @@ impl Situation {
             let name = text.split(':').next()?.trim_start_matches('/');
             Some(Link {
                 child: owner(name)?,
+                word: name.to_owned(),
+                taken_for: None,
             })
         };
         // Of those with one alias the first is a link, and the others are nothing.
@@ -282,16 +310,42 @@ impl Situation {
         let running = || self.parties.values().filter(|party| party.running);
         let is_child = |party: &&Party| {
             let mut links = self.parties.values().flat_map(|other| &other.links);
-            links.any(|link| link.child == party.id)
+            links.any(|link| link.leads_to(&party.id))
         };
         let on_bridge = running().filter(|party| party.mode == Mode::Bridge);
         let middle = on_bridge.filter(is_child);
         middle.flat_map(move |parent| {
             parent.links.iter().flat_map(move |link| {
-                let child = running().find(|child| child.id == link.child);
+                let child = running().find(|child| link.leads_to(&child.id));
                 let ends = child.and_then(|child| Some((child.address?, parent.address?)));
                 ends.into_iter().flat_map(|(source, destination)| {
                     let ports = parent.exposed.iter();
+                    ports.map(move |port| (source, destination, *port))
+                })
+            })
+        })
+    }
+
+    /// Whether the flow is one that a link would declare if it led to who has its child's name.
+    pub(super) fn follows_name(&self, flow: &Flow) -> bool {
+        let (Some(source), Some(port)) = (flow.source, flow.port) else {
+            return false;
+        };
+        self.following_names()
+            .any(|following| following == (source, flow.destination, port))
+    }
+
+    /// What such links let through: parent, child, port.
+    fn following_names(&self) -> impl Iterator<Item = (Ipv4Addr, Ipv4Addr, Port)> {
+        let running = || self.parties.values().filter(|party| party.running);
+        let on_bridge = running().filter(|party| party.mode == Mode::Bridge);
+        on_bridge.flat_map(move |parent| {
+            let ids = parent.links.iter().filter_map(|it| it.taken_for.as_ref());
+            ids.flat_map(move |id| {
+                let child = running().find(|child| child.id == *id);
+                let ends = child.and_then(|child| Some((parent.address?, child.address?, child)));
+                ends.into_iter().flat_map(|(source, destination, child)| {
+                    let ports = child.exposed.iter();
                     ports.map(move |port| (source, destination, *port))
                 })
             })
@@ -439,8 +493,16 @@ impl Canonical for Situation {
             if let Some(shared) = shares {
                 form.id_or_word(shared);
             }
-            for Link { child } in links {
+            for Link {
+                child,
+                word,
+                taken_for,
+            } in links
+            {
                 form.id(child);
+                form.text(word);
+                form.value(&taken_for.is_some());
+                form.id(taken_for.as_deref().unwrap_or_default());
             }
         });
     }
