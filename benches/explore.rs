@@ -2,7 +2,7 @@
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use netparity::explore::{Icc, Scope, Search, State, Symmetry};
-use netparity_core::{laws::isolation::LAWS, model::Planned};
+use netparity_core::{command::Command, engine::Variant, laws::isolation::LAWS, model::Planned};
 use netparity_sim::Sim;
 
 fn sim() -> Planned<Sim> {
@@ -25,6 +25,7 @@ fn states(criterion: &mut Criterion) {
     group.sample_size(10);
     for (containers, depth) in [(2, 3), (3, 3)] {
         let scope = Scope {
+            engine: Variant::default(),
             containers,
             depth,
             links: 1,
@@ -45,6 +46,7 @@ fn states(criterion: &mut Criterion) {
 /// The parts of it, for a parent, its child, and a third.
 fn parts(criterion: &mut Criterion) {
     let scope = Scope {
+        engine: Variant::default(),
         containers: 3,
         depth: 3,
         links: 1,
@@ -60,7 +62,7 @@ fn parts(criterion: &mut Criterion) {
         child.iter().any(|part| line.contains(part))
     };
     let commands = scope.commands();
-    let named = |command: &&netparity_core::command::Command| {
+    let named = |command: &&Command| {
         linked(&netparity::language::spelling::command(command).unwrap_or_default())
     };
     for command in scope.daemons().iter().chain(commands.iter().filter(named)) {
@@ -71,9 +73,7 @@ fn parts(criterion: &mut Criterion) {
     group.bench_function("fork", |bencher| bencher.iter(|| state.clone()));
     group.bench_function("class", |bencher| bencher.iter(|| symmetry.class(&state)));
     group.bench_function("check", |bencher| bencher.iter(|| state.check(&LAWS)));
-    let restart = commands
-        .iter()
-        .find(|it| matches!(it, netparity_core::command::Command::Restart(_)));
+    let restart = commands.iter().find(|it| matches!(it, Command::Restart(_)));
     if let Some(restart) = restart {
         group.bench_function("fork and restart", |bencher| {
             bencher.iter(|| state.clone().apply(restart));

@@ -17,8 +17,9 @@ use netparity::explore::{
     Class, End, Explored, Icc, Level, Report, Scope, Search, State, Symmetry,
 };
 use netparity_core::{
+    engine::Variant,
     form::{Canonical, Form},
-    laws::isolation::{LAWS, Situation, Violation, flows},
+    laws::isolation::{Cause, LAWS, Situation, Violation, flows},
     model::{NetworkModel, Planned},
 };
 use netparity_sim::{Fault, Sim};
@@ -27,6 +28,7 @@ use tempfile::TempDir;
 const NETPARITY: &str = env!("CARGO_BIN_EXE_netparity");
 
 const SMALL: Scope = Scope {
+    engine: Variant::Docker20_10,
     containers: 2,
     depth: 2,
     links: 1,
@@ -132,6 +134,38 @@ fn what_is_merged_does_the_same() {
     let shapes: usize = seen.classes.values().map(|(shapes, _)| shapes.len()).sum();
     assert!(shapes > 0);
     assert_eq!(flows, shapes as u64);
+}
+
+#[test]
+fn a_link_that_follows_a_name_is_found_seven_commands_away() {
+    let scope = Scope {
+        icc: Icc::Off,
+        depth: 7,
+        ..SMALL
+    };
+    let explored = explore(scope, Symmetry::new(&scope.names()), &sim);
+    assert_eq!(
+        explored.end,
+        End::Complete,
+        "{:?}",
+        explored.broken.get(&None)
+    );
+    let found = &explored.broken[&Some(Cause::FollowsName)];
+    assert_eq!(found.commands.len(), 8);
+}
+
+#[test]
+fn strict_rules_break_no_law() {
+    let scope = Scope {
+        engine: Variant::Strict,
+        depth: 4,
+        ..SMALL
+    };
+    let names = scope.names();
+    let explored = explore(scope, Symmetry::new(&names), &|| scope.empty());
+    assert_eq!(explored.end, End::Complete);
+    assert!(explored.broken.is_empty(), "{:?}", explored.broken);
+    assert_eq!(explored.levels.len(), 5);
 }
 
 #[test]

@@ -9,8 +9,7 @@ use std::{
 
 use clap::Args;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use netparity_core::model::Planned;
-use netparity_sim::Sim;
+use netparity_core::engine::Variant;
 
 use super::{Format, Output, complain, processors};
 use crate::{
@@ -21,6 +20,9 @@ use crate::{
 /// The arguments of `netparity explore`.
 #[derive(Debug, Args)]
 pub(super) struct ExploreArgs {
+    /// Whose rules hold: 20.10, or strict.
+    #[arg(long, value_name = "ENGINE", default_value_t)]
+    engine: Variant,
     /// How many containers there are names for.
     #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u8).range(1..=4))]
     containers: u8,
@@ -36,7 +38,7 @@ pub(super) struct ExploreArgs {
     /// When to stop in any case: 60s, 5m, 1h. What is proved then is told.
     #[arg(long = "for", value_name = "TIME", value_parser = super::fuzz::duration)]
     time: Option<Duration>,
-    /// Takes known violations for new ones, each cause once.
+    /// Takes known violations for new ones, each cause once. With engine strict none is known.
     #[arg(long)]
     no_register: bool,
     /// How many threads; one for each processor if absent.
@@ -53,12 +55,13 @@ pub(super) struct ExploreArgs {
 /// Explores, and tells what came of it.
 pub(super) fn explore(arguments: &ExploreArgs) -> u8 {
     let scope = Scope {
+        engine: arguments.engine,
         containers: arguments.containers,
         depth: arguments.depth,
         links: arguments.links,
         icc: arguments.icc,
     };
-    let empty = || Planned::new(Sim::new());
+    let empty = || scope.empty();
     let start = Instant::now();
     let search = Search {
         scope,
@@ -93,14 +96,15 @@ pub(super) fn explore(arguments: &ExploreArgs) -> u8 {
     });
     let mut status = PASSED;
     for (cause, broken) in &explored.broken {
-        if cause.is_some() && !arguments.no_register {
+        let is_known = cause.is_some() && arguments.engine.is_of_docker();
+        if is_known && !arguments.no_register {
             continue;
         }
         status = DIFFERED;
         let cause = cause.map_or("new", |cause| cause.name());
         let path = arguments.out.join(format!("explore-{cause}.scenario"));
         let written = broken
-            .scenario(empty(), &scope)
+            .scenario(&scope)
             .and_then(|text| fs::write(&path, text).map_err(|error| error.to_string()));
         if let Err(why) = written {
             complain(&format!("{}: {why}", path.display()));

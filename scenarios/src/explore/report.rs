@@ -4,10 +4,9 @@ use std::{fmt, time::Duration};
 
 use netparity_core::{
     command::Command,
+    engine::Variant,
     laws::isolation::{Cause, LAWS},
-    model::Planned,
 };
-use netparity_sim::Sim;
 use serde::Serialize;
 
 use super::{
@@ -101,6 +100,7 @@ impl Report<'_> {
         let explored = self.explored;
         let mut text = serde_json::to_string(&Json {
             version: VERSION,
+            engine: self.scope.engine.as_str(),
             containers: self.scope.containers,
             depth: self.scope.depth,
             commands: self.scope.commands().len(),
@@ -198,7 +198,7 @@ impl Broken {
     /// # Errors
     ///
     /// Where the model fails.
-    pub fn scenario(&self, mut model: Planned<Sim>, scope: &Scope) -> Result<String, String> {
+    pub fn scenario(&self, scope: &Scope) -> Result<String, String> {
         let steps: Vec<Step> = self.commands.iter().cloned().map(Step::Command).collect();
         let mut text = format!(
             "# {}\n#\n# found by exploring {} containers, with the fewest commands\n#\n",
@@ -208,7 +208,10 @@ impl Broken {
             text.push_str(&format!("# {line}\n"));
         }
         text.push('\n');
-        let lines = transcript(&mut model, &steps)?;
+        if scope.engine != Variant::default() {
+            text.push_str(&format!("engine {}\n", scope.engine));
+        }
+        let lines = transcript(&mut scope.empty(), &steps)?;
         for line in lines.into_iter().chain([self.violation.promise()]) {
             text.push_str(&line);
             text.push('\n');
@@ -223,6 +226,7 @@ const VERSION: u32 = 1;
 #[derive(Serialize)]
 struct Json {
     version: u32,
+    engine: &'static str,
     containers: u8,
     depth: u8,
     commands: usize,

@@ -5,13 +5,18 @@ use std::fmt;
 use clap::ValueEnum;
 use netparity_core::{
     command::{Command, ContainerSpec, DaemonConfig, NetMode},
+    engine::Variant,
+    model::Planned,
     name::Name,
     port::{Port, Protocol},
 };
+use netparity_sim::Sim;
 
 /// What is explored: every sequence of these commands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Scope {
+    /// Whose rules hold.
+    pub engine: Variant,
     /// How many containers there are names for.
     pub containers: u8,
     /// The most commands after the daemon's first start.
@@ -37,6 +42,11 @@ pub enum Icc {
 const EXPOSED: u16 = 6379;
 
 impl Scope {
+    /// A simulated network with nothing in it.
+    pub fn empty(&self) -> Planned<Sim> {
+        Planned::of(self.engine, Sim::new())
+    }
+
     /// The containers' names.
     pub fn names(&self) -> Vec<Name> {
         let name = |number| Name::new(&format!("c{number}"));
@@ -141,6 +151,7 @@ fn selections(others: &[&Name], most: u8) -> Vec<Vec<String>> {
 impl fmt::Display for Scope {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self {
+            engine,
             containers,
             depth,
             links,
@@ -158,7 +169,7 @@ impl fmt::Display for Scope {
         };
         write!(
             f,
-            "up to {depth} commands after dockerd's first start, {containers} container names, \
+            "engine {engine}, up to {depth} commands after dockerd's first start, {containers} container names, \
              {commands} commands:\n\
              \x20 dockerd {icc}, all else as it is by default, and the same as a restart;\n\
              \x20 docker run with a network of its own, {links} to others, with --expose {EXPOSED} or without;\n\
