@@ -1,7 +1,8 @@
-//! One probe across a bridge, with its whole trace: in the simulator, and on the kernel where it is to be had.
+//! One probe across a bridge, only its verdict and with its whole trace: in the simulator, and on
+//! the kernel where it is to be had, beside a bare connect.
 
-use criterion::{Criterion, criterion_group};
-use netparity_benches::{container, containers, probe};
+use criterion::Criterion;
+use netparity_benches::{container, containers, floor::Floor, probe, skip, timed};
 use netparity_core::{
     command::Command,
     model::{Dataplane, ModelError, NetworkModel, Planned},
@@ -25,41 +26,68 @@ fn listening<D: Dataplane>(dataplane: D) -> Result<Planned<D>, ModelError> {
     Ok(model)
 }
 
-fn probes<D: Dataplane>(criterion: &mut Criterion, mut model: Planned<D>) {
+fn probes<D: Dataplane>(criterion: &mut Criterion, dataplane: D) -> Result<(), ModelError> {
+    let mut model = listening(dataplane)?;
     let mut group = criterion.benchmark_group(format!("probe/{}", model.name()));
     let kinds = [
         ("tcp", Payload::Tcp(80)),
+        ("tcp to a closed port", Payload::Tcp(81)),
         ("udp", Payload::Udp(53)),
         ("icmp", Payload::Icmp),
         ("arp", Payload::Arp),
     ];
     for (name, payload) in kinds {
         let probe = probe(0, 1, payload);
-        group.bench_function(name, |bencher| bencher.iter(|| model.probe(&probe)));
+        group.bench_function(format!("{name}, verdict"), |bencher| {
+            bencher.iter(|| model.verdict(&probe));
+        });
+        group.bench_function(format!("{name}, trace"), |bencher| {
+            bencher.iter(|| model.probe(&probe));
+        });
     }
     group.finish();
+    Ok(())
 }
 
-fn sim(criterion: &mut Criterion) {
-    if let Ok(model) = listening(Sim::new()) {
-        probes(criterion, model);
-    }
+fn bare(criterion: &mut Criterion) -> std::io::Result<()> {
+    let mut floor = Floor::unruled()?;
+    (0..2).try_for_each(|_| floor.endpoint())?;
+    criterion.bench_function("probe/floor/connect", |bencher| {
+        bencher.iter_custom(|times| {
+            // Its queue takes some thousands that nobody accepts.
+            let share = 1000;
+            let rest = std::iter::successors(Some(times), |left| left.checked_sub(share));
+            let shares = rest.map(|left| left.min(share));
+            let one = |share: u64| {
+                let _ = floor.serve();
+                timed(1, || floor.connect(0, (0..share).map(|_| 1)))
+            };
+            shares.map(one).sum()
+        });
+    });
+    Ok(())
 }
-
-criterion_group!(benches, sim);
 
 // The user namespace has to be entered before the first thread starts.
-#[expect(clippy::print_stderr, reason = "a benchmark reports what it skips")]
 fn main() {
     let access = netparity_kernel::enter();
-    benches();
-    match access.and_then(|access| Kernel::new(&access)) {
-        Ok(kernel) => match listening(kernel) {
-            Ok(model) => probes(&mut Criterion::default().configure_from_args(), model),
-            Err(broken) => eprintln!("probe/kernel: {broken}"),
-        },
-        Err(missing) => eprintln!("probe/kernel: skipped: {missing}"),
+    let mut criterion = Criterion::default().configure_from_args();
+    if let Err(why) = probes(&mut criterion, Sim::new()) {
+        skip("probe/sim", &why.to_string());
     }
-    Criterion::default().configure_from_args().final_summary();
+    if access.is_ok()
+        && let Err(why) = bare(&mut criterion)
+    {
+        skip("probe/floor", &why.to_string());
+    }
+    match access.and_then(|access| Kernel::new(&access)) {
+        Ok(kernel) => {
+            if let Err(why) = probes(&mut criterion, kernel) {
+                skip("probe/kernel", &why.to_string());
+            }
+        }
+        Err(missing) => skip("probe/kernel", &missing.to_string()),
+    }
+    criterion.final_summary();
     netparity_kernel::settle();
 }

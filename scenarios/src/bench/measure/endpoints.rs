@@ -29,7 +29,7 @@ pub(super) fn measure(
     let access = machine.kernel()?;
     let mut peers: Vec<(Peer, Duration)> = Vec::new();
     for peer in &options.against {
-        match peer.missing(options) {
+        match peer.missing(&options.dockerd) {
             Some(why) => drop(figures.skipped.insert(peer.as_str().into(), why)),
             None => peers.push((*peer, Duration::ZERO)),
         }
@@ -67,7 +67,7 @@ pub(super) fn measure(
                 }
                 tell(&format!("{count} endpoints by {}", peer.as_str()));
                 settle()?;
-                match peer.endpoints(count, options) {
+                match peer.endpoints(count, &options.dockerd) {
                     Ok(time) => {
                         figures.add(What::Endpoint, peer.as_str(), count, time, count);
                         *last = time;

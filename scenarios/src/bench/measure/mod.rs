@@ -4,7 +4,7 @@
 mod allocator;
 mod decisions;
 mod endpoints;
-mod pairs;
+pub mod pairs;
 mod probes;
 mod suite;
 
@@ -80,7 +80,11 @@ fn timed<T, E: ToString>(work: impl FnOnce() -> Result<T, E>) -> Result<(T, Dura
 }
 
 /// Waits until the kernel has taken down what was let go.
-fn settle() -> Result<(), String> {
+///
+/// # Errors
+///
+/// The kernel's, in words.
+pub fn settle() -> Result<(), String> {
     netparity_kernel::settle();
     super::floor::settled().map_err(|error| format!("wait for the kernel: {error}"))
 }

@@ -67,6 +67,10 @@ pub(super) fn measure(
 }
 
 /// As many containers that may talk to each other, and a server in each.
+///
+/// # Errors
+///
+/// The model's, in words.
 pub fn listening<D: Dataplane>(dataplane: D, count: usize) -> Result<Planned<D>, String> {
     let mut model = containers(dataplane, true, count).map_err(broken)?;
     for command in (0..count).filter_map(listen) {
@@ -91,7 +95,16 @@ fn all<D: Dataplane>(
     Ok(time)
 }
 
-fn know(model: &mut Planned<Kernel>, number: usize, others: Range<usize>) -> Result<(), String> {
+/// Has a container know others' hardware addresses, and nobody else's.
+///
+/// # Errors
+///
+/// The kernel's, in words.
+pub fn know(
+    model: &mut Planned<Kernel>,
+    number: usize,
+    others: Range<usize>,
+) -> Result<(), String> {
     let netns = Netns::Named(container(number));
     match model.dataplane().descriptor(&netns) {
         Some(netns) => floor::know(netns, others.map(address)).map_err(|error| error.to_string()),

@@ -11,7 +11,8 @@ use std::{
 use netparity_core::command::{Command, DaemonConfig};
 use netparity_reference::Docker;
 
-use super::{cell, measure::Options, topology::run};
+use super::{cell, topology::run};
+use crate::run::Dockerd;
 
 /// Another program that sets up endpoints on a bridge.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -70,9 +71,8 @@ impl Peer {
     }
 
     /// Why it cannot be measured here, if it cannot.
-    pub fn missing(self, options: &Options) -> Option<String> {
+    pub fn missing(self, dockerd: &Dockerd) -> Option<String> {
         if self == Self::Dockerd {
-            let dockerd = &options.dockerd;
             let check = Docker::check(&dockerd.access, &dockerd.options);
             return check.err().map(|why| why.to_string());
         }
@@ -114,17 +114,16 @@ impl Peer {
     /// # Errors
     ///
     /// What it had to say.
-    pub fn endpoints(self, count: usize, options: &Options) -> Result<Duration, String> {
+    pub fn endpoints(self, count: usize, dockerd: &Dockerd) -> Result<Duration, String> {
         match self {
-            Self::Dockerd => containers(count, options),
+            Self::Dockerd => containers(count, dockerd),
             _ => cell::endpoints(self, count),
         }
     }
 }
 
 /// Docker is asked over its socket, not by its command line, which takes longer.
-fn containers(count: usize, options: &Options) -> Result<Duration, String> {
-    let dockerd = &options.dockerd;
+fn containers(count: usize, dockerd: &Dockerd) -> Result<Duration, String> {
     let docker = Docker::start(&dockerd.access, &dockerd.options);
     let mut docker = docker.map_err(|why| why.to_string())?;
     let daemon = Command::Daemon(DaemonConfig {
