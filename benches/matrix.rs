@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use criterion::{BenchmarkId, Criterion};
+use criterion::Criterion;
 use netparity_benches::{floor::Floor, pairs, probe, skip, squares};
 use netparity_core::{
     model::{Dataplane, NetworkModel, Planned},
@@ -60,8 +60,8 @@ fn verdict<D: Dataplane>(model: &mut Planned<D>, from: usize, to: usize) -> Resu
 fn sim(criterion: &mut Criterion, count: usize) -> Result<(), String> {
     let mut model = pairs::listening(Sim::new(), count)?;
     let mut squares = endless(count);
-    let id = BenchmarkId::new("matrix/sim", count);
-    criterion.bench_function(id, |bencher| {
+    let id = format!("matrix/sim/{count}");
+    criterion.bench_function(&id, |bencher| {
         bencher.iter_custom(|times| {
             let probed = through(
                 &mut squares,
@@ -83,8 +83,8 @@ fn bare(criterion: &mut Criterion, count: usize) -> Result<(), String> {
         .map_err(words)?;
     let mut squares = endless(count);
     let floor = std::cell::RefCell::new(floor);
-    let id = BenchmarkId::new("matrix/floor", count);
-    criterion.bench_function(id, |bencher| {
+    let id = format!("matrix/floor/{count}");
+    criterion.bench_function(&id, |bencher| {
         bencher.iter_custom(|times| {
             let probed = through(
                 &mut squares,
@@ -112,8 +112,8 @@ fn kernel(criterion: &mut Criterion, access: &Access, count: usize) -> Result<()
     let kernel = Kernel::new(access).map_err(|why| why.to_string())?;
     let model = std::cell::RefCell::new(pairs::listening(kernel, count)?);
     let mut squares = endless(count);
-    let id = BenchmarkId::new("matrix/kernel", count);
-    criterion.bench_function(id, |bencher| {
+    let id = format!("matrix/kernel/{count}");
+    criterion.bench_function(&id, |bencher| {
         bencher.iter_custom(|times| {
             let probed = through(
                 &mut squares,

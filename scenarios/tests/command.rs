@@ -156,6 +156,11 @@ fn what_the_command_does_not_know_is_2() {
         &["run", "--format", "yaml"],
         &["run", "--jobs", "0"],
         &["run", "--require", "all"],
+        &["bench", "--count", "1"],
+        &["bench", "--count", "1001"],
+        &["bench", "--rounds", "0"],
+        &["bench", "--against", "podman"],
+        &["bench", "--guard", "/nonexistent"],
         &["check"],
         &["play"],
         &[],
@@ -311,4 +316,14 @@ fn json_is_one_object() {
     let probe = &steps.last().unwrap()["seen"]["sim"]["probe"];
     assert_eq!(probe["verdict"], "reply");
     assert!(!probe["frames"].as_array().unwrap().is_empty());
+}
+
+#[test]
+fn what_a_guard_cannot_read_is_told_before_anything_is_measured() {
+    let folder = TempDir::new().unwrap();
+    let path = file(&folder, "guard.json", "[1, 2]");
+    let ran = ran(netparity(&["bench", "--guard"]).arg(path));
+    assert_eq!(ran.status, 2);
+    assert!(ran.err.contains("--keep FILE"), "{}", ran.err);
+    assert_eq!(ran.out, "");
 }

@@ -5,7 +5,7 @@
 //! - [`peers`]: other programs that do the same, and [`cell`], which they are kept in,
 //! - [`measure`]: the measurements, in interleaved rounds,
 //! - [`figures`]: what was measured, and ratios,
-//! - [`table`], [`chart`]: the same for people,
+//! - [`table`], [`summary`], [`chart`]: the same for people,
 //! - [`guard`]: ratios that must not get worse.
 
 pub mod cell;
@@ -15,5 +15,6 @@ pub mod floor;
 pub mod guard;
 pub mod measure;
 pub mod peers;
+pub mod summary;
 pub mod table;
 pub mod topology;

@@ -19,7 +19,7 @@ use crate::{
         guard::{self, Ratios},
         measure::{Options, measure},
         peers::Peer,
-        table,
+        summary, table,
     },
     report::{BAD_INPUT, COULD_NOT_RUN, DIFFERED, PASSED},
     run::{Machine, ModelKind},
@@ -40,13 +40,14 @@ pub(super) struct BenchArgs {
     /// Text for people, or JSON with every round of everything.
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
-    /// The folder that plots are written to: cost.svg and split.svg.
+    /// The folder that plots and a table are written to: cost.svg, split.svg, figures.md.
     #[arg(long, value_name = "FOLDER")]
     out: Option<PathBuf>,
     /// The scenarios that are timed.
     #[arg(long, value_name = "PATH", default_value = "scenarios")]
     suite: PathBuf,
-    /// Compares ratios with those kept in this file; a loss of more than a third is a failure.
+    /// Compares ratios with those kept in this file; a loss of more than a third is a failure. Only
+    /// what there are ratios of is measured.
     #[arg(long, value_name = "FILE")]
     guard: Option<PathBuf>,
     /// Writes the ratios to this file, to be kept for --guard.
@@ -75,6 +76,7 @@ pub(super) fn bench(arguments: &BenchArgs, access: Access) -> u8 {
         against: arguments.against.clone(),
         count: arguments.count.into(),
         rounds: arguments.rounds.into(),
+        only_ratios: arguments.guard.is_some() || arguments.keep.is_some(),
         suite: arguments.suite.clone(),
         dockerd,
     };
@@ -156,6 +158,7 @@ fn write_files(arguments: &BenchArgs, figures: &Figures, ratios: &Ratios) -> Res
         fs::create_dir_all(folder).map_err(|error| format!("{}: {error}", folder.display()))?;
         write(&folder.join("cost.svg"), chart::cost(figures))?;
         write(&folder.join("split.svg"), chart::split(figures))?;
+        write(&folder.join("figures.md"), summary::markdown(figures))?;
     }
     if let Some(path) = &arguments.keep {
         let rounded = |(name, ratio): (&String, &f64)| (name.clone(), (ratio * 1e4).round() / 1e4);

@@ -80,7 +80,9 @@ pub(super) fn measure(
             }
             peers.retain(|(_, last)| *last < Duration::MAX);
         }
-        split(count, options.rounds, figures)?;
+        if !options.only_ratios {
+            split(count, options.rounds, figures)?;
+        }
         size_before = count;
     }
     let sizes = [options.count.min(10), options.count];
@@ -188,8 +190,8 @@ fn linked(
     }
     // One container is quickly made: more rounds cost little.
     for _ in 0..4 * rounds {
+        settle()?;
         for (count, model) in &mut models {
-            settle()?;
             let last = *count - 1;
             let (_, time) = timed(|| model.apply(&run_linked(last)))?;
             figures.add(What::Linked, KERNEL, *count, time, 1);

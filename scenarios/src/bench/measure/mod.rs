@@ -28,6 +28,8 @@ pub struct Options {
     pub count: usize,
     /// How often.
     pub rounds: usize,
+    /// Whether only what [`guard`](super::guard) has ratios of is measured.
+    pub only_ratios: bool,
     /// The scenarios that are timed.
     pub suite: PathBuf,
     /// The dockerd that is a peer.
@@ -59,8 +61,10 @@ pub fn measure(
         tell(&format!("all pairs of {count}"));
         pairs::measure(options, machine, count, &mut figures)?;
     }
-    tell("scenarios");
-    suite::measure(options, machine, &mut figures)?;
+    if !options.only_ratios {
+        tell("scenarios");
+        suite::measure(options, machine, &mut figures)?;
+    }
     Ok(figures)
 }
 
