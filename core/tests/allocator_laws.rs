@@ -9,8 +9,8 @@
 use std::{collections::BTreeSet, net::Ipv4Addr};
 
 use netparity_core::{
-    allocator::{Allocator, LowestFree},
-    laws::allocator::{Law, Order, Persistent, Pool, hold},
+    allocator::{Allocator, LowestFree, LowestReleased, NextAfterLast},
+    laws::allocator::{Law, Order, Persistent, Pool, Violation, hold},
 };
 
 #[test]
@@ -20,6 +20,149 @@ fn dockers_allocator_keeps_every_law() {
     });
     let extent = extent.unwrap_or_else(|violation| panic!("{violation}"));
     assert!(extent.sequences > 800_000, "{extent}");
+}
+
+/// All of them, as [`hold`] puts them to the test.
+fn hold_all(promised: Order) -> [Result<(), Law>; 3] {
+    fn law<T>(held: Result<T, Box<Violation>>) -> Result<(), Law> {
+        held.map(drop).map_err(|violation| violation.law)
+    }
+    [
+        law(hold(promised, |pool| {
+            LowestFree::within(pool.subnet, pool.range)
+        })),
+        law(hold(promised, |pool| {
+            LowestReleased::within(pool.subnet, pool.range)
+        })),
+        law(hold(promised, |pool| {
+            NextAfterLast::within(pool.subnet, pool.range)
+        })),
+    ]
+}
+
+#[test]
+fn every_order_is_kept_by_its_allocator_and_by_no_other() {
+    let own =
+        |own: usize| std::array::from_fn(|at| if at == own { Ok(()) } else { Err(Law::Order) });
+    assert_eq!(hold_all(Order::LowestFree), own(0));
+    assert_eq!(hold_all(Order::LowestReleased), own(1));
+    assert_eq!(hold_all(Order::NextAfterLast), own(2));
+}
+
+/// A way to be wrong that an allocator of any order can have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Slip {
+    /// Docker 0.11 checks an address that is asked for by name, and forgets to note it.
+    ForgetsReservation,
+    /// Starts with an empty table.
+    RestartLosesLeases,
+    /// Starts with its leases, and from the first address.
+    RestartLosesPlace,
+    /// Forgets to put what is given back on its list.
+    ForgetsReleased,
+    /// Does not come round.
+    NeverWraps,
+}
+
+/// An allocator of Docker's, with such a slip.
+struct Slipping<A> {
+    pool: Pool,
+    new: fn(&Pool) -> A,
+    inner: A,
+    slip: Slip,
+    held: BTreeSet<Ipv4Addr>,
+    highest: Option<Ipv4Addr>,
+}
+
+impl<A> Slipping<A> {
+    fn new(pool: &Pool, new: fn(&Pool) -> A, slip: Slip) -> Self {
+        Self {
+            pool: *pool,
+            new,
+            inner: new(pool),
+            slip,
+            held: BTreeSet::new(),
+            highest: None,
+        }
+    }
+}
+
+impl<A: Allocator> Allocator for Slipping<A> {
+    fn next(&self) -> Option<Ipv4Addr> {
+        let next = self.inner.next()?;
+        let is_behind = Some(next) > self.highest;
+        (self.slip != Slip::NeverWraps || is_behind).then_some(next)
+    }
+
+    fn allocate(&mut self) -> Option<Ipv4Addr> {
+        self.next()?;
+        let address = self.inner.allocate()?;
+        self.highest = self.highest.max(Some(address));
+        self.held.insert(address);
+        Some(address)
+    }
+
+    fn reserve(&mut self, address: Ipv4Addr) -> bool {
+        if self.slip == Slip::ForgetsReservation && address != self.pool.gateway {
+            let mut trial = (self.new)(&self.pool);
+            return !self.held.contains(&address)
+                && address != self.pool.gateway
+                && trial.reserve(address);
+        }
+        let done = self.inner.reserve(address);
+        if done && address != self.pool.gateway {
+            self.held.insert(address);
+        }
+        done
+    }
+
+    fn release(&mut self, address: Ipv4Addr) -> bool {
+        if self.slip == Slip::ForgetsReleased {
+            return self.held.remove(&address);
+        }
+        self.held.remove(&address);
+        self.inner.release(address)
+    }
+}
+
+impl<A: Allocator> Persistent for Slipping<A> {
+    fn restart(&mut self) {
+        let keeps = match self.slip {
+            Slip::RestartLosesLeases => false,
+            Slip::RestartLosesPlace => true,
+            _ => return,
+        };
+        self.inner = (self.new)(&self.pool);
+        self.inner.reserve(self.pool.gateway);
+        self.held.retain(|_| keeps);
+        for address in &self.held {
+            self.inner.reserve(*address);
+        }
+    }
+}
+
+#[test]
+fn slips_are_caught_in_the_earlier_orders_too() {
+    type Caught = [(Slip, Law); 5];
+    fn caught<A: Allocator>(order: Order, new: fn(&Pool) -> A, expected: Caught) {
+        for (slip, law) in expected {
+            match hold(order, |pool| Slipping::new(pool, new, slip)) {
+                Ok(extent) => panic!("{order}: {slip:?} was not caught by {extent}"),
+                Err(violation) => assert_eq!(violation.law, law, "{order}: {slip:?}:\n{violation}"),
+            }
+        }
+    }
+    let laws = [
+        (Slip::ForgetsReservation, Law::Unique),
+        (Slip::RestartLosesLeases, Law::Kept),
+        (Slip::RestartLosesPlace, Law::Order),
+        (Slip::ForgetsReleased, Law::Released),
+        (Slip::NeverWraps, Law::Released),
+    ];
+    let new = |pool: &Pool| LowestReleased::within(pool.subnet, pool.range);
+    caught(Order::LowestReleased, new, laws);
+    let new = |pool: &Pool| NextAfterLast::within(pool.subnet, pool.range);
+    caught(Order::NextAfterLast, new, laws);
 }
 
 /// A way to be wrong, as allocators in the field have been.

@@ -2,7 +2,47 @@
 //!
 //! [`hold`] puts an allocator through every short sequence of operations on small pools and
 //! through long ones on large pools; [`check`] judges one sequence of your own. Both take any
-//! [`Allocator`].
+//! [`Allocator`] that can be [started again](Persistent), and hold it to the [`Order`] it promises.
+//!
+//! ```
+//! use std::{collections::BTreeSet, net::Ipv4Addr};
+//!
+//! use netparity_core::{
+//!     allocator::Allocator,
+//!     laws::allocator::{Law, Order, Persistent, Pool, check, Operation},
+//! };
+//!
+//! /// Hands out the lowest free address, and does not know that a gateway is one too.
+//! struct Mine {
+//!     pool: Pool,
+//!     held: BTreeSet<Ipv4Addr>,
+//! }
+//!
+//! impl Allocator for Mine {
+//!     fn next(&self) -> Option<Ipv4Addr> {
+//!         let mut free = self.pool.range.hosts().filter(|it| !self.held.contains(it));
+//!         free.next()
+//!     }
+//!
+//!     fn reserve(&mut self, address: Ipv4Addr) -> bool {
+//!         address == self.pool.gateway || self.held.insert(address)
+//!     }
+//!
+//!     fn release(&mut self, address: Ipv4Addr) -> bool {
+//!         self.held.remove(&address)
+//!     }
+//! }
+//!
+//! impl Persistent for Mine {
+//!     fn restart(&mut self) {}
+//! }
+//!
+//! let pool = Pool::new("10.0.0.0/29".parse().unwrap());
+//! let mine = Mine { pool, held: BTreeSet::new() };
+//! let broken = check(pool, Order::LowestFree, mine, &[Operation::Allocate]).unwrap_err();
+//! assert_eq!(broken.law, Law::Reserved);
+//! assert_eq!(broken.got, "10.0.0.1");
+//! ```
 
 mod judge;
 mod scope;
@@ -13,7 +53,7 @@ use ipnet::Ipv4Net;
 
 use self::judge::Judge;
 pub use self::scope::{Extent, hold};
-use crate::allocator::{Allocator, LowestFree};
+use crate::allocator::{Allocator, LowestFree, LowestReleased, NextAfterLast};
 
 /// What an allocator hands out addresses of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,6 +116,20 @@ impl Persistent for LowestFree {
     }
 }
 
+impl Persistent for LowestReleased {
+    /// It writes down all it has.
+    fn restart(&mut self) {
+        *self = self.clone();
+    }
+}
+
+impl Persistent for NextAfterLast {
+    /// It writes down all it has.
+    fn restart(&mut self) {
+        *self = self.clone();
+    }
+}
+
 /// One thing done to an allocator.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Operation {
@@ -108,6 +162,33 @@ pub enum Order {
     /// The lowest first: Docker since 1.9.
     #[default]
     LowestFree,
+    /// The lowest of those that were given back; where there is none, the next behind the highest
+    /// that was allocated and is held, and behind the last one the first again: Docker 0.11.
+    LowestReleased,
+    /// The next behind the one that was allocated last, and behind the last one the first again:
+    /// Docker 0.12 to 1.8.
+    NextAfterLast,
+}
+
+impl Order {
+    /// Every order.
+    pub const ALL: [Self; 4] = [
+        Self::Any,
+        Self::LowestFree,
+        Self::LowestReleased,
+        Self::NextAfterLast,
+    ];
+}
+
+impl fmt::Display for Order {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Any => "any order",
+            Self::LowestFree => "lowest free first",
+            Self::LowestReleased => "lowest released first",
+            Self::NextAfterLast => "next after last",
+        })
+    }
 }
 
 /// What an allocator promises.

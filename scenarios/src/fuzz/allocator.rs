@@ -4,12 +4,13 @@ use std::net::Ipv4Addr;
 
 use ipnet::Ipv4Net;
 use netparity_core::{
-    allocator::LowestFree,
+    allocator::{LowestFree, LowestReleased, NextAfterLast},
     laws::allocator::{Operation, Order, Pool, check},
 };
 use proptest::{
     collection::vec,
     prelude::{Just, Strategy, any, prop_oneof},
+    sample::select,
     strategy::BoxedStrategy,
 };
 
@@ -21,11 +22,14 @@ use crate::coverage::Topic;
 pub struct Sequence {
     /// The pool.
     pub pool: Pool,
+    /// The order that the allocator promises.
+    pub order: Order,
     /// Each operation.
     pub operations: Vec<Operation>,
 }
 
-/// Random sequences on the engine's allocator, in pools from /30 to /8.
+/// Random sequences on the engine's allocator and on those of earlier versions of Docker, in pools
+/// from /30 to /8.
 #[derive(Clone, Copy, Debug)]
 pub struct Allocations {
     /// The most operations of a sequence.
@@ -77,16 +81,29 @@ impl Subject for Allocations {
 
     fn cases(&self) -> BoxedStrategy<Sequence> {
         let most = self.operations;
-        pools()
-            .prop_flat_map(move |pool| {
-                vec(operation(pool), 1..=most)
-                    .prop_map(move |operations| Sequence { pool, operations })
+        let order = select(vec![
+            Order::LowestFree,
+            Order::LowestReleased,
+            Order::NextAfterLast,
+        ]);
+        (pools(), order)
+            .prop_flat_map(move |(pool, order)| {
+                vec(operation(pool), 1..=most).prop_map(move |operations| Sequence {
+                    pool,
+                    order,
+                    operations,
+                })
             })
             .boxed()
     }
 
     fn test(&mut self, case: &Sequence, coverage: &mut Coverage) -> Result<Option<String>, String> {
-        let Sequence { pool, operations } = case;
+        let Sequence {
+            pool,
+            order,
+            operations,
+        } = case;
+        coverage.reach(Topic::Allocation, order.to_string());
         for operation in operations {
             let word = match operation {
                 Operation::Allocate => "allocate",
@@ -96,15 +113,31 @@ impl Subject for Allocations {
             };
             coverage.reach(Topic::Allocation, word);
         }
-        let allocator = LowestFree::within(pool.subnet, pool.range);
-        let broken = check(*pool, Order::LowestFree, allocator, operations);
+        let (subnet, range) = (pool.subnet, pool.range);
+        let broken = match order {
+            Order::Any | Order::LowestFree => {
+                check(*pool, *order, LowestFree::within(subnet, range), operations)
+            }
+            Order::LowestReleased => {
+                let allocator = LowestReleased::within(subnet, range);
+                check(*pool, *order, allocator, operations)
+            }
+            Order::NextAfterLast => {
+                let allocator = NextAfterLast::within(subnet, range);
+                check(*pool, *order, allocator, operations)
+            }
+        };
         Ok(broken.err().map(|violation| violation.to_string()))
     }
 
     /// Addresses are not taken by name in a scenario, so this is the sequence itself.
     fn write(&mut self, finding: &Finding<Sequence>) -> String {
-        let Sequence { pool, operations } = &finding.case;
+        let Sequence {
+            pool,
+            order,
+            operations,
+        } = &finding.case;
         let lines: Vec<String> = operations.iter().map(ToString::to_string).collect();
-        format!("pool {pool}\n{}\n", lines.join("\n"))
+        format!("pool {pool}\n{order}\n{}\n", lines.join("\n"))
     }
 }

@@ -1,6 +1,10 @@
 //! What an allocator must answer, kept as the set of what is held.
 
-use std::{collections::BTreeMap, fmt, net::Ipv4Addr};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    net::Ipv4Addr,
+};
 
 use super::{Law, Operation, Order, Persistent, Pool};
 
@@ -10,6 +14,10 @@ pub(super) struct Judge {
     order: Order,
     /// What is held, each with the restarts there had been when it was taken.
     held: BTreeMap<u32, u32>,
+    /// What was allocated and is held.
+    given: BTreeSet<u32>,
+    /// What was allocated last.
+    last: Option<u32>,
     /// What was held and was given back, each with the restarts there had been by then.
     released: BTreeMap<u32, u32>,
     /// Addresses of the range that are neither held nor reserved.
@@ -55,6 +63,8 @@ impl Judge {
             pool,
             order,
             held: BTreeMap::new(),
+            given: BTreeSet::new(),
+            last: None,
             released: BTreeMap::new(),
             free: u64::from(last - first) + 1 - reserved.iter().filter(of_range).count() as u64,
             lowest: first,
@@ -116,20 +126,23 @@ impl Judge {
             };
             return breach(law, free, "no address");
         };
-        let expected = || match (self.order, lowest) {
+        let ordered = self.in_order(lowest);
+        let expected = || match (ordered, lowest) {
             (_, None) => "no address".to_owned(),
-            (Order::Any, Some(_)) => "a free address of the range".to_owned(),
-            (Order::LowestFree, Some(free)) => free.to_string(),
+            (None, Some(_)) => "a free address of the range".to_owned(),
+            (Some(next), Some(_)) => next.to_string(),
         };
         self.may_have(address)
             .or_else(|law| breach(law, expected(), address))?;
         if !self.pool.range.contains(&address) {
             return breach(Law::Within, expected(), address);
         }
-        if self.order == Order::LowestFree && lowest != Some(address) {
+        if ordered.is_some_and(|next| next != address) {
             return breach(Law::Order, expected(), address);
         }
         self.take(address);
+        self.given.insert(address.to_bits());
+        self.last = Some(address.to_bits());
         Ok(())
     }
 
@@ -191,10 +204,36 @@ impl Judge {
 
     fn give(&mut self, address: Ipv4Addr) {
         self.held.remove(&address.to_bits());
+        self.given.remove(&address.to_bits());
         self.released.insert(address.to_bits(), self.restarts);
         if self.pool.range.contains(&address) {
             self.free += 1;
             self.lowest = self.lowest.min(address.to_bits());
+        }
+    }
+
+    /// Which address the promised order has next, the lowest free one of the range being `lowest`.
+    fn in_order(&self, lowest: Option<Ipv4Addr>) -> Option<Ipv4Addr> {
+        let free = lowest?;
+        let behind = |address: Option<u32>| {
+            let following = address?.checked_add(1)?..=self.pool.range.broadcast().to_bits();
+            following.map(Ipv4Addr::from_bits).find(|address| {
+                let is_free = !self.held.contains_key(&address.to_bits());
+                is_free && !self.pool.is_reserved(*address)
+            })
+        };
+        match self.order {
+            Order::Any => None,
+            Order::LowestFree => Some(free),
+            Order::LowestReleased => {
+                let range = self.pool.range;
+                let range = range.network().to_bits()..=range.broadcast().to_bits();
+                let released = self.released.range(range).next();
+                let released = released.map(|(address, _)| Ipv4Addr::from_bits(*address));
+                let highest = self.given.last().copied();
+                Some(released.or_else(|| behind(highest)).unwrap_or(free))
+            }
+            Order::NextAfterLast => Some(behind(self.last).unwrap_or(free)),
         }
     }
 
