@@ -21,7 +21,7 @@ fn carry_out(engine: &mut Engine, command: &Command) {
 
 fn engine(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("engine");
-    for count in [1, 1000] {
+    for count in [10, 1_000, 10_000] {
         let mut engine = Engine::default();
         carry_out(
             &mut engine,
