@@ -5,6 +5,10 @@
 //! Since nothing is thrown at a state but by a fork of it, a state is what its commands made it,
 //! and a flow's verdict depends on nothing else.
 //!
+//! Of a state that was seen 16 bytes are kept, a hash; of one that is still to be gone on from, the
+//! commands that lead to it, a byte each. Threads keep the states along one way, and go from one to
+//! the next by the commands in which the ways differ.
+//!
 //! - [`Scope`]: which commands, and so what is proved,
 //! - [`State`]: a network, and what was declared in it,
 //! - [`Symmetry`]: which states are the same but for names,

@@ -60,6 +60,21 @@ impl Report<'_> {
         )
     }
 
+    /// How many of the commands given on a level led to a state that was there: by another sequence, or
+    /// under other names.
+    fn merged(&self, depth: usize) -> u64 {
+        let levels = &self.explored.levels;
+        let next = levels.get(depth + 1).map_or(0, |next| next.states);
+        levels.get(depth).map_or(0, |level| {
+            let Tally {
+                transitions,
+                unchanged,
+                ..
+            } = level.tally;
+            transitions.saturating_sub(unchanged + next)
+        })
+    }
+
     fn states(&self, depth: u8) -> u64 {
         let levels = self.explored.levels.iter().take(usize::from(depth) + 1);
         levels.map(|level| level.states).sum()
@@ -86,6 +101,7 @@ impl Report<'_> {
             transitions: level.tally.transitions,
             refused: level.tally.refused,
             unchanged: level.tally.unchanged,
+            merged: self.merged(depth),
             probes: level.tally.probes,
         };
         let broken = |(cause, broken): (&Option<Cause>, &Broken)| JsonBroken {
@@ -152,9 +168,7 @@ impl fmt::Display for Report<'_> {
                 probes,
                 ..
             } = tally;
-            // What led to a state that was there: by another sequence, or under other names.
-            let next = levels.get(depth + 1).map_or(0, |next| next.states);
-            let merged = transitions - unchanged - next.min(transitions - unchanged);
+            let merged = self.merged(depth);
             let sequences = self.scope.sequences(depth as u8);
             writeln!(
                 f,
@@ -251,6 +265,7 @@ struct JsonLevel {
     transitions: u64,
     refused: u64,
     unchanged: u64,
+    merged: u64,
     probes: u64,
 }
 
