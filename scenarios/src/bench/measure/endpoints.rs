@@ -80,7 +80,8 @@ pub(super) fn measure(
             }
             peers.retain(|(_, last)| *last < Duration::MAX);
         }
-        if !options.only_ratios {
+        // Of a single one little is its own.
+        if !options.only_ratios && count > 1 {
             split(count, options.rounds, figures)?;
         }
         size_before = count;
