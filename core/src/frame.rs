@@ -2,9 +2,12 @@
 //!
 //! Normalised are the fields that a correct network is free in: hardware addresses are replaced by
 //! the links they belong to, TCP sequence numbers are counted from the connection's first, TCP
-//! windows and timestamps and the IPv4 identification of whole packets are blanked, and
-//! fragments are numbered by the packet they are of. A checksum that was right before that is
-//! blanked; one that was wrong stays, and so differs. Nothing else is touched.
+//! windows and timestamps and the IPv4 identification of whole packets are blanked,
+//! fragments are numbered by the packet they are of, and source ports that masquerading drew at
+//! random are replaced by the first of those they were drawn from. A checksum that was right before
+//! that is blanked; one that was wrong stays, and so differs. Nothing else is touched.
+
+mod ports;
 
 use std::{collections::BTreeMap, fmt, net::Ipv4Addr};
 
@@ -19,6 +22,7 @@ use pnet::packet::{
     udp::{self, UdpPacket},
 };
 
+use self::ports::DrawnPorts;
 use crate::{
     MacAddr,
     name::LinkRef,
@@ -50,6 +54,7 @@ pub struct Normaliser<'a> {
     sequences: BTreeMap<TcpDirection, u32>,
     /// Identifications of fragmented packets, by tap, in the order seen.
     fragmented: BTreeMap<Tap, Vec<u16>>,
+    ports: DrawnPorts,
 }
 
 /// Which way a segment of a TCP connection goes.
@@ -89,6 +94,7 @@ impl<'a> Normaliser<'a> {
             stations,
             sequences: BTreeMap::new(),
             fragmented: BTreeMap::new(),
+            ports: DrawnPorts::default(),
         }
     }
 
@@ -130,14 +136,15 @@ impl<'a> Normaliser<'a> {
 
     /// `tap` is absent for a packet quoted in an ICMP error.
     fn ipv4(&mut self, tap: Option<&Tap>, bytes: &mut [u8]) {
+        self.ports.replace(tap.is_some(), bytes);
         let Some(packet) = Ipv4Packet::new(bytes) else {
             return;
         };
         let header = usize::from(packet.get_header_length()) * 4;
         let (source, destination) = (packet.get_source(), packet.get_destination());
         let protocol = packet.get_next_level_protocol();
-        let fragment =
-            packet.get_flags() & Ipv4Flags::MoreFragments != 0 || packet.get_fragment_offset() != 0;
+        let offset = packet.get_fragment_offset();
+        let fragment = packet.get_flags() & Ipv4Flags::MoreFragments != 0 || offset != 0;
         let length = usize::from(packet.get_total_length());
         if header < 20 || header > bytes.len() || length < header {
             return;
@@ -166,6 +173,7 @@ impl<'a> Normaliser<'a> {
         }
         let body = &mut bytes[header..end];
         match protocol {
+            IpNextHeaderProtocols::Icmp if offset == 0 => self.icmp(whole, body),
             _ if fragment => {}
             IpNextHeaderProtocols::Tcp => self.tcp(source, destination, whole, body),
             IpNextHeaderProtocols::Udp => {
@@ -178,7 +186,6 @@ impl<'a> Normaliser<'a> {
                     body[UDP_CHECKSUM].fill(0);
                 }
             }
-            IpNextHeaderProtocols::Icmp => self.icmp(whole, body),
             _ => {}
         }
     }

@@ -21,6 +21,7 @@ use netparity_core::{
 use pnet::packet::{
     icmp, ipv4,
     tcp::{self, MutableTcpPacket, TcpFlags},
+    udp::{self, MutableUdpPacket},
 };
 
 const WEB: Ipv4Addr = Ipv4Addr::new(172, 17, 0, 2);
@@ -126,6 +127,50 @@ fn what_is_free_is_equal() {
             "web/eth0 in: db/eth0 > web/eth0: 172.17.0.1:6379 > 172.17.0.2:61000: TCP SYN,ACK seq 0 ack 1, ttl 64, length 40",
         ]
     );
+}
+
+/// A datagram from `port` that is masqueraded to be from `drawn`, and an error about it.
+fn masqueraded(port: u16, drawn: u16) -> Trace {
+    const HOST: Ipv4Addr = Ipv4Addr::new(198, 51, 100, 1);
+    let datagram = |source: Ipv4Addr, port: u16| {
+        let mut bytes = vec![0; 8];
+        let mut datagram = MutableUdpPacket::new(&mut bytes).unwrap();
+        datagram.set_source(port);
+        datagram.set_destination(53);
+        datagram.set_length(8);
+        datagram.set_checksum(udp::ipv4_checksum(&datagram.to_immutable(), &source, &DB));
+        ipv4(source, DB, 17, 7, &bytes)
+    };
+    let (before, after) = (datagram(WEB, port), datagram(HOST, drawn));
+    let frames = [
+        frame(9, &before),
+        frame(9, &after),
+        icmp_error(3, 3, &after),
+    ];
+    let captures = frames.map(|frame| Capture {
+        tap: tap(Direction::Out),
+        frame,
+    });
+    let sighting = Sighting {
+        captures: captures.into(),
+        ..Sighting::default()
+    };
+    Trace::judge(&shot(Payload::Udp(53)), sighting)
+}
+
+#[test]
+fn a_port_that_masquerading_draws_is_free_among_those_it_is_drawn_from() {
+    let drawn = masqueraded(61_000, 2000);
+    assert_eq!(parity::traces(&drawn, &masqueraded(61_000, 40_000)), None);
+    let [_, out, error] = &parity::decoded(&drawn)[..] else {
+        panic!("three frames");
+    };
+    assert!(out.contains("198.51.100.1:1024 > 172.17.0.1:53"), "{out}");
+    assert!(error.contains("for [198.51.100.1:1024 >"), "{error}");
+    assert!(!out.contains("wrong") && !error.contains("wrong"));
+    // Not a client's, and none at all.
+    assert!(parity::traces(&drawn, &masqueraded(61_000, 700)).is_some());
+    assert!(parity::traces(&drawn, &masqueraded(61_000, 61_000)).is_some());
 }
 
 #[test]

@@ -1,6 +1,8 @@
 //! Network address translation: deciding on it for a connection's first packet, and doing it to
 //! every packet (`nf_nat_core.c`, `nf_nat_proto.c`, `nf_nat_masquerade.c`).
 
+use std::ops::RangeInclusive;
+
 use crate::{
     Sim,
     conntrack::{Conn, Tuple, source_key},
@@ -32,8 +34,16 @@ impl Manip {
     }
 }
 
-/// Ports that masquerading moves to: those of ordinary clients.
-const FIRST_FREE_PORT: u16 = 1024;
+/// The ports of which masquerading chooses one where `taken` is (`nf_nat_l4proto_unique_tuple`).
+/// Linux takes any; here it is the first that is free.
+fn ports_like(taken: u16, protocol: u8) -> RangeInclusive<u16> {
+    match taken {
+        _ if protocol == ICMP => 0..=u16::MAX,
+        0..512 => 1..=511,
+        512..1024 => 600..=1023,
+        1024.. => 1024..=u16::MAX,
+    }
+}
 
 impl Sim {
     /// The nat table's part of a hook (`nf_nat_ipv4_fn`, `nf_nat_inet_fn`); whether the packet
@@ -162,15 +172,18 @@ impl Sim {
         if self.has(Fault::MasqueradeMovesPort) && current.source != address {
             wanted.source_port = wanted.source_port.wrapping_add(1);
         }
-        let first = wanted.source_port;
-        while self.is_used(&wanted, id, &conn) {
-            wanted.source_port = match wanted.source_port {
-                u16::MAX => FIRST_FREE_PORT,
-                port => port + 1,
-            };
-            if wanted.source_port == first {
-                break;
-            }
+        if self.is_used(&wanted, id, &conn) {
+            let taken = wanted.source_port;
+            let mut free = ports_like(taken, wanted.protocol).filter(|port| *port != taken);
+            wanted.source_port = free
+                .find(|port| {
+                    let other = Tuple {
+                        source_port: *port,
+                        ..wanted
+                    };
+                    !self.is_used(&other, id, &conn)
+                })
+                .unwrap_or(taken);
         }
         if wanted == current {
             return;

@@ -60,6 +60,21 @@ fn the_port_stays_what_it_is_unless_it_is_taken() {
 }
 
 #[test]
+fn a_port_that_is_taken_makes_way_for_one_of_its_kind() {
+    let mut home = masqueraded();
+    for (port, other) in [(53, "1"), (700, "600"), (61_000, "1024")] {
+        let mut taken = |from| {
+            let mut probe = shot(from, "10.1.0.2", Payload::Udp(53));
+            probe.source_port = port;
+            arriving(&mut home, &probe)
+        };
+        let (first, second) = (taken("a"), taken("b"));
+        assert!(first.contains(&format!("10.1.0.1:{port} >")), "{first}");
+        assert!(second.contains(&format!("10.1.0.1:{other} >")), "{second}");
+    }
+}
+
+#[test]
 fn an_error_about_it_is_translated_with_what_it_quotes() {
     let mut home = masqueraded();
     let probe = shot("a", "10.1.0.2", Payload::Udp(9));
