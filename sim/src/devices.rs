@@ -145,7 +145,18 @@ impl Sim {
                 self.join_bridge(link, master)?;
             }
         }
+        if let (true, [Some(master), _]) = (near.up, masters) {
+            self.carrier_in_doubt(one, master);
+        }
         Ok(())
+    }
+
+    /// A link that is born up in a bridge forwards until somebody asks whether it has a carrier, for
+    /// its state is unknown (`netif_oper_up`). So a bridge of no other gets a carrier and loses it.
+    fn carrier_in_doubt(&mut self, port: LinkId, master: LinkId) {
+        if !self.links[port].carrier && self.links[master].up && !self.links[master].carrier {
+            self.forget_neighbours(master);
+        }
     }
 
     /// Removes a link with all that hangs on it (`unregister_netdevice`).

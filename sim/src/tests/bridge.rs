@@ -6,7 +6,7 @@ use netparity_core::{
     snapshot::LinkState,
 };
 
-use super::net::{Net, bridge, end, link, name, netns, port_of, set, shot, sysctl, up};
+use super::net::{Net, address, bridge, end, link, name, netns, port_of, set, shot, sysctl, up};
 
 fn host_link(net: &mut Net, at: &str) -> LinkState {
     let host = net.look().netns.remove(&netns("host")).unwrap();
@@ -75,9 +75,49 @@ fn its_mtu_is_its_ports_least_until_it_is_set_by_hand() {
     let mtu = |net: &mut Net| host_link(net, "br0").mtu;
     net.run(vec![set("host/vb", LinkChange::Mtu(1400))]);
     assert_eq!(mtu(&mut net), 1400);
+    // One that it has already is not set.
+    net.run(vec![set("host/br0", LinkChange::Mtu(1400))]);
+    net.run(vec![set("host/vb", LinkChange::Mtu(1350))]);
+    assert_eq!(mtu(&mut net), 1350);
     net.run(vec![set("host/br0", LinkChange::Mtu(1450))]);
     net.run(vec![set("host/vb", LinkChange::Mtu(1300))]);
     assert_eq!(mtu(&mut net), 1450);
+}
+
+#[test]
+fn a_port_that_is_born_up_makes_it_forget_whom_it_asked_in_vain() {
+    let joins = |born_up| {
+        let mut net = Net::new();
+        let made = Op::AddBridge {
+            link: link("host/br0"),
+            mac: Some(MacAddr::new(2, 0, 0, 0, 0, 0x20)),
+        };
+        net.run(vec![
+            made,
+            address("host/br0", "10.0.0.1/24"),
+            up("host/br0"),
+        ]);
+        assert_eq!(
+            net.verdict(&shot("host", "10.0.0.2", Payload::Icmp)),
+            "unreachable:host"
+        );
+        let mut near = port_of("br0", end("host/va", 1));
+        near.up = born_up;
+        let mut far = end("host/vz", 2);
+        far.up = false;
+        net.run(vec![
+            Op::AddVeth { near, far },
+            up("host/va"),
+            up("host/vz"),
+        ]);
+        net
+    };
+    let asked_in_vain = |Net(sim): Net| {
+        let bridge = sim.find_in(sim.host, name("br0")).unwrap();
+        !sim.links[bridge].neighbours.is_empty()
+    };
+    assert!(asked_in_vain(joins(false)));
+    assert!(!asked_in_vain(joins(true)));
 }
 
 #[test]
