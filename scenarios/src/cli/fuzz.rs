@@ -125,7 +125,6 @@ pub(super) fn fuzz(arguments: &FuzzArgs, access: Access) -> u8 {
         steps: arguments.steps,
         probes: arguments.what == What::Parity,
         by_hand: arguments.what == What::Parity,
-        own_veths: !arguments.on.contains(&ModelKind::Docker),
         icc_off: arguments.what == What::Isolation,
         ports: if arguments.what == What::Isolation {
             2

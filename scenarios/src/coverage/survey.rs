@@ -23,7 +23,6 @@ const WORLD: World = World {
     steps: 20,
     probes: true,
     by_hand: true,
-    own_veths: true,
     icc_off: false,
     ports: 4,
 };

@@ -12,7 +12,8 @@ pub(super) const BRIDGE: &str = "bridge0";
 /// A namespace of one's own, that lines make.
 pub(super) const OUTSIDE: &str = "outside";
 
-/// Lines that stand for themselves. Interfaces of Docker's are those of its first addresses.
+/// Lines that stand for themselves. The host's ends of containers' links are those of Docker's
+/// first addresses.
 const ALONE: &str = "\
 ip netns add outside
 brctl addbr bridge0
@@ -84,10 +85,6 @@ ip -n outside route add default via 172.17.0.1
 ip -n outside route add 172.17.0.0/16 via 198.51.100.1
 ip -n outside route add 203.0.113.0/24 dev eth9
 ip netns del outside
-";
-
-/// Lines about the host's ends of the first containers' links, whose names no real engine has.
-const VETHS: &str = "\
 ip link set vethc110002 down
 ip link set vethc110002 up
 ip link set vethc110002 mtu 600
@@ -157,16 +154,10 @@ ifconfig bridge0 192.168.227.1 netmask 255.255.255.0
 /// A line, with what it was read as.
 pub(super) type Line = (&'static str, CommandLine);
 
-/// The lines that stand for themselves; those about interfaces that an engine names as it likes
-/// are the last [`veths`].
+/// The lines that stand for themselves.
 pub(super) fn lines() -> &'static [Line] {
     static LINES: OnceLock<Vec<Line>> = OnceLock::new();
-    LINES.get_or_init(|| [read(ALONE), read(VETHS)].concat())
-}
-
-/// How many of [`lines`] are about interfaces that an engine names as it likes.
-pub(super) fn veths() -> usize {
-    VETHS.lines().count()
+    LINES.get_or_init(|| read(ALONE))
 }
 
 /// Lines that make something together; the last make [`BRIDGE`], and nothing else.
@@ -198,8 +189,7 @@ mod tests {
 
     #[test]
     fn every_line_is_of_the_language() {
-        let alone = ALONE.lines().count();
-        assert_eq!(lines().len(), alone + veths());
+        assert_eq!(lines().len(), ALONE.lines().count());
         for (text, group) in TOGETHER.into_iter().zip(groups()) {
             assert_eq!(group.len(), text.lines().count());
         }
@@ -209,7 +199,7 @@ mod tests {
     fn interfaces_of_containers_are_those_of_the_first_addresses() {
         for last in [2, 3] {
             let name = netparity_core::engine::identity::veth_name([172, 17, 0, last].into());
-            assert!(VETHS.contains(name.as_str()));
+            assert!(ALONE.contains(name.as_str()));
         }
     }
 }

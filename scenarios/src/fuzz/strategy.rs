@@ -33,8 +33,6 @@ pub struct World {
     pub probes: bool,
     /// Whether things are done by hand at the host's prompt, hardware addresses chosen too.
     pub by_hand: bool,
-    /// Whether the host's ends of containers' links have the names that core's engine gives them.
-    pub own_veths: bool,
     /// Whether icc is always off.
     pub icc_off: bool,
     /// How many different ports containers expose and are probed at.
@@ -122,11 +120,6 @@ fn step(world: World) -> BoxedStrategy<Step> {
     let mut kinds = vec![(10, command)];
     if world.by_hand {
         let lines = by_hand::lines();
-        let few = lines.len() - by_hand::veths();
-        let lines = lines
-            .get(..few)
-            .filter(|_| !world.own_veths)
-            .unwrap_or(lines);
         let line = any::<Index>().prop_map(move |at| {
             let (text, line) = at.get(lines);
             Step::ByHand(text, line.clone())

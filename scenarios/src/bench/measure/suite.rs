@@ -31,7 +31,6 @@ pub(super) fn measure(
         steps: STEPS,
         probes: true,
         by_hand: true,
-        own_veths: true,
         icc_off: false,
         ports: 4,
     };
