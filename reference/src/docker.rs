@@ -20,7 +20,7 @@ use netparity_core::{
     snapshot::{ContainerState, Status},
 };
 use nix::{
-    poll::{PollFd, PollFlags, poll},
+    poll::{PollFd, PollFlags, PollTimeout, poll},
     sys::inotify::{AddWatchFlags, InitFlags, Inotify},
 };
 
@@ -31,6 +31,7 @@ use crate::{
     dockerd,
     ids::Ids,
     image,
+    patience::PATIENCE,
     sandboxes::Sandboxes,
 };
 
@@ -71,9 +72,6 @@ const IMAGE: &str = "netparity";
 
 /// How much of the log comes with an error.
 const LAST_LINES: usize = 20;
-
-/// A safety net, in milliseconds: a program follows its start at once.
-const PATIENCE: u16 = 60_000;
 
 impl Docker {
     /// Makes the private host. There is no dockerd on it yet, so that bridges can be made first.
@@ -147,11 +145,12 @@ impl Docker {
                 self.begin(&name, "start")?;
                 Ok(outcome)
             }
-            Command::Start(name) => self.begin(name, "start"),
-            Command::Restart(name) => self.begin(name, "restart"),
-            Command::Stop(name) => self.end(name, "stop"),
-            Command::Kill(name) => self.end(name, "kill"),
+            Command::Start(name) => self.begin(&plain(name), "start"),
+            Command::Restart(name) => self.begin(&plain(name), "restart"),
+            Command::Stop(name) => self.end(&plain(name), "stop"),
+            Command::Kill(name) => self.end(&plain(name), "kill"),
             Command::Remove { name, force } => {
+                let name = &plain(name);
                 let removed = self.api.remove(name.as_str(), *force);
                 removed.map_err(|error| self.error(error))?;
                 self.sandboxes.ended(name);
@@ -199,6 +198,8 @@ impl Docker {
     fn create(&mut self, spec: &ContainerSpec) -> Result<(Name, Outcome), ModelError> {
         let unnamed = || Name::new(&format!("container_{}", self.ids.containers() + 1));
         let name = spec.name.clone().unwrap_or_else(unnamed);
+        // A slash before it is dockerd's to take away, or to refuse.
+        let asked = name.as_str();
         check_links(&spec.links)?;
         let links: Vec<String> = spec.links.iter().map(|it| self.ids.untell(it)).collect();
         let body = Create {
@@ -224,11 +225,11 @@ impl Docker {
                 auto_remove: spec.auto_remove,
             },
         };
-        let created = self.api.create(name.as_str(), &body);
+        let created = self.api.create(asked, &body);
         let created = created.map_err(|error| self.error(error))?;
         self.ids.made(&created.id);
         let warnings = created.warnings.unwrap_or_default();
-        Ok((name, Outcome { warnings }))
+        Ok((plain(&name), Outcome { warnings }))
     }
 
     /// Does what makes a container run.
@@ -437,6 +438,13 @@ impl Docker {
     }
 }
 
+/// A container's name as dockerd keeps it: without the slash that it may be given with.
+fn plain(name: &Name) -> Name {
+    let text = name.as_str();
+    text.strip_prefix('/')
+        .map_or_else(|| name.clone(), Name::new)
+}
+
 /// What the command line says of links before it asks dockerd (`opts.ParseLink` of docker/cli).
 fn check_links(links: &[String]) -> Result<(), Refusal> {
     for link in links {
@@ -465,9 +473,16 @@ fn wait_for_program(containment: &Containment, pid: i32) -> io::Result<()> {
     // The program opens its own file once it runs.
     events.add_watch(&program, AddWatchFlags::IN_OPEN)?;
     let executable = containment.path(&format!("proc/{pid}/exe"));
-    while fs::read_link(&executable)?.as_os_str() != image::PROGRAM {
+    let patience = PollTimeout::try_from(PATIENCE).unwrap_or(PollTimeout::MAX);
+    let environment = containment.path(&format!("proc/{pid}/environ"));
+    let runs = || -> io::Result<bool> {
+        // Its environment is the last that the kernel gives it, and never empty.
+        let is_it = fs::read_link(&executable)?.as_os_str() == image::PROGRAM;
+        Ok(is_it && !fs::read(&environment)?.is_empty())
+    };
+    while !runs()? {
         let mut fds = [PollFd::new(events.as_fd(), PollFlags::POLLIN)];
-        if poll(&mut fds, PATIENCE)? == 0 {
+        if poll(&mut fds, patience)? == 0 {
             return Err(io::Error::other("it does not get to its program"));
         }
         events.read_events()?;

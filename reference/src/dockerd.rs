@@ -3,13 +3,22 @@
 use std::{
     env,
     ffi::OsString,
+    io::{self, Read},
+    os::{fd::AsFd, unix::process::CommandExt},
     path::{Path, PathBuf},
-    process::Command,
+    process::{ChildStdout, Command, Stdio},
+    time::Instant,
 };
 
 use netparity_core::command::{BridgeChoice, DaemonConfig};
 
-use crate::unavailable::Unavailable;
+use nix::{
+    poll::{PollFd, PollFlags, PollTimeout, poll},
+    sys::signal::{Signal, killpg},
+    unistd::Pid,
+};
+
+use crate::{patience::PATIENCE, unavailable::Unavailable};
 
 /// Where root's programs are, which is not always in an ordinary `PATH`.
 const SYSTEM_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -40,11 +49,8 @@ pub(crate) fn find(given: Option<&Path>) -> Result<PathBuf, Unavailable> {
             .find(|file| file.is_file())
             .ok_or_else(|| Unavailable::new(format!("there is no dockerd here: {HELP}")))?,
     };
-    let output = Command::new(&path)
-        .arg("--version")
-        .output()
+    let text = ask_version(&path)
         .map_err(|error| Unavailable::new(format!("{}: {error}; {HELP}", path.display())))?;
-    let text = String::from_utf8_lossy(&output.stdout);
     match version(&text) {
         Some(version) if version >= OLDEST => Ok(path),
         Some(_) => Err(Unavailable::new(format!(
@@ -57,6 +63,49 @@ pub(crate) fn find(given: Option<&Path>) -> Result<PathBuf, Unavailable> {
             path.display(),
             text.trim()
         ))),
+    }
+}
+
+/// What `--version` says.
+fn ask_version(path: &Path) -> io::Result<String> {
+    let mut child = Command::new(path)
+        .arg("--version")
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .process_group(0)
+        .spawn()?;
+    let said = match child.stdout.take() {
+        Some(stdout) => hear(stdout),
+        None => Ok(Vec::new()),
+    };
+    // It has said all it will, or hangs; and so does what it has started.
+    if let Ok(pid) = i32::try_from(child.id()) {
+        let _ = killpg(Pid::from_raw(pid), Signal::SIGKILL);
+    }
+    child.wait()?;
+    Ok(String::from_utf8_lossy(&said?).into_owned())
+}
+
+/// All that comes until the end.
+fn hear(mut stdout: ChildStdout) -> io::Result<Vec<u8>> {
+    let start = Instant::now();
+    let mut said = Vec::new();
+    let mut piece = [0; 512];
+    loop {
+        let left = PATIENCE.saturating_sub(start.elapsed());
+        let patience = PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX);
+        let mut fds = [PollFd::new(stdout.as_fd(), PollFlags::POLLIN)];
+        if poll(&mut fds, patience)? == 0 {
+            let seconds = PATIENCE.as_secs();
+            return Err(io::Error::other(format!(
+                "--version was not answered within {seconds} s"
+            )));
+        }
+        match stdout.read(&mut piece)? {
+            0 => return Ok(said),
+            length => said.extend_from_slice(&piece[..length]),
+        }
     }
 }
 

@@ -19,6 +19,7 @@ mod dockerd;
 mod ids;
 mod image;
 mod model;
+mod patience;
 mod sandboxes;
 mod unavailable;
 

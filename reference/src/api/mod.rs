@@ -2,7 +2,7 @@
 
 mod types;
 
-use std::{path::PathBuf, time::Duration};
+use std::path::PathBuf;
 
 use http_body_util::{BodyExt, Full};
 use hyper::{
@@ -21,9 +21,7 @@ use tokio::{
 
 use self::types::{Complaint, Version};
 pub(crate) use self::types::{Create, Created, Empty, HostConfig, Inspect, Listed, Network};
-
-/// Docker answers by itself: after 10 seconds it kills what does not stop. This says that it hangs.
-const PATIENCE: Duration = Duration::from_secs(60);
+use crate::patience::PATIENCE;
 
 const VERSION: &str = "v1.41";
 const JSON: &str = "application/json";

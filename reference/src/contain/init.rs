@@ -1,9 +1,9 @@
 //! Process 1 of a containment.
 
 use std::{
-    fs::{self, File},
+    fs::{self, File, OpenOptions},
     os::{fd::AsFd, unix::net::UnixDatagram},
-    path::Path,
+    path::{Path, PathBuf},
     process::{Command, Stdio, exit},
 };
 
@@ -31,19 +31,33 @@ use crate::dockerd;
 pub(super) const SOCKET: &str = "/run/docker.sock";
 /// What dockerd writes to its standard error, since it was last started.
 pub(super) const LOG: &str = "/run/netparity/dockerd.log";
-/// Where dockerd says that it is ready (`sd_notify`).
+/// Where dockerd and containerd say that they are ready (`sd_notify`).
 const NOTIFY: &str = "/run/netparity/notify";
 
 /// Flags that put dockerd where nothing of the machine is. Images are copied (`vfs`): they are
 /// tiny, and it needs nothing of the kernel.
-const FLAGS: [&str; 6] = [
+const FLAGS: [&str; 7] = [
     "--host=unix:///run/docker.sock",
     "--data-root=/run/docker-data",
     "--exec-root=/run/docker",
     "--pidfile=/run/docker.pid",
+    "--containerd=/run/netparity/containerd.sock",
     "--storage-driver=vfs",
     "--log-level=warn",
 ];
+
+/// A containerd of ours is kept while dockerd comes and goes: of its own one dockerd waits for a
+/// whole second when it ends (`monitorDaemon` polls). It is configured as dockerd does it.
+const CONTAINERD: [&str; 4] = ["--config", CONTAINERD_CONFIG, "--log-level", "warn"];
+const CONTAINERD_CONFIG: &str = "/run/netparity/containerd.toml";
+const CONTAINERD_SETTINGS: &str = "\
+version = 2
+root = \"/run/docker-data/containerd/daemon\"
+state = \"/run/docker/containerd/daemon\"
+disabled_plugins = [\"io.containerd.grpc.v1.cri\"]
+[grpc]
+address = \"/run/netparity/containerd.sock\"
+";
 
 /// Init's whole life. It ends with the wire; the kernel does the rest.
 pub(super) fn main() -> ! {
@@ -60,10 +74,13 @@ struct Init {
     /// Children that ended.
     ended: SignalFd,
     notify: UnixDatagram,
-    dockerd: Option<Dockerd>,
+    containerd: Option<Daemon>,
+    dockerd: Option<Daemon>,
+    /// What dockerd to start once containerd is ready.
+    wanted: Option<(PathBuf, Vec<String>)>,
 }
 
-struct Dockerd {
+struct Daemon {
     pid: Pid,
     is_up: bool,
 }
@@ -85,6 +102,7 @@ fn set_up() -> Result<Init, String> {
     fs::create_dir(&leaf).map_err(doing("make cgroup"))?;
     write(leaf.join("cgroup.procs"), "0")?;
     network::set_up()?;
+    write(CONTAINERD_CONFIG, CONTAINERD_SETTINGS)?;
     let mut signals = SigSet::empty();
     signals.add(Signal::SIGCHLD);
     signals.thread_block().map_err(doing("block SIGCHLD"))?;
@@ -92,7 +110,9 @@ fn set_up() -> Result<Init, String> {
         ended: SignalFd::with_flags(&signals, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)
             .map_err(doing("signalfd"))?,
         notify: UnixDatagram::bind(NOTIFY).map_err(doing("notify socket"))?,
+        containerd: None,
         dockerd: None,
+        wanted: None,
     })
 }
 
@@ -139,8 +159,13 @@ impl Init {
         let is_ready = text[..length]
             .split(|byte| *byte == b'\n')
             .any(|line| line == b"READY=1");
-        match &mut self.dockerd {
-            Some(dockerd) if is_ready && !dockerd.is_up => {
+        match (&mut self.containerd, &mut self.dockerd) {
+            // One is started when the other is ready, and so this is of the one that is not.
+            (Some(containerd), None) if is_ready && !containerd.is_up => {
+                containerd.is_up = true;
+                self.start_wanted(wire)
+            }
+            (_, Some(dockerd)) if is_ready && !dockerd.is_up => {
                 dockerd.is_up = true;
                 wire.send(&Event::Up)
             }
@@ -155,14 +180,23 @@ impl Init {
                 Ok(WaitStatus::StillAlive) | Err(_) => return Ok(()),
                 Ok(status) => status,
             };
-            if status.pid() == self.dockerd.as_ref().map(|dockerd| dockerd.pid) {
+            let how = match status {
+                WaitStatus::Exited(_, code) => format!("exit status {code}"),
+                WaitStatus::Signaled(_, signal, _) => format!("killed by {signal}"),
+                other => format!("{other:?}"),
+            };
+            let is = |daemon: &Option<Daemon>| status.pid() == daemon.as_ref().map(|it| it.pid);
+            if is(&self.dockerd) {
                 self.dockerd = None;
-                let how = match status {
-                    WaitStatus::Exited(_, code) => format!("exit status {code}"),
-                    WaitStatus::Signaled(_, signal, _) => format!("killed by {signal}"),
-                    other => format!("{other:?}"),
-                };
                 wire.send(&Event::Ended(how))?;
+            } else if is(&self.containerd) {
+                self.containerd = None;
+                if let Some(dockerd) = &self.dockerd {
+                    // It would tell of a fault of ours in words of its own.
+                    kill(dockerd.pid, Signal::SIGKILL).map_err(doing("kill dockerd"))?;
+                } else if self.wanted.take().is_some() {
+                    wire.send(&Event::Ended(format!("containerd: {how}")))?;
+                }
             }
         }
     }
@@ -170,25 +204,52 @@ impl Init {
     fn answer(&mut self, wire: &mut Wire) -> Result<(), String> {
         match wire.receive()? {
             Request::Ping => wire.send(&Event::Ready),
-            Request::Start { dockerd, flags } => match start(&dockerd, &flags) {
-                Ok(pid) => {
-                    self.dockerd = Some(Dockerd { pid, is_up: false });
-                    Ok(())
+            Request::Start { dockerd, flags } => {
+                self.wanted = Some((dockerd, flags));
+                // Of those before, whose end has been told.
+                File::create(LOG).map_err(doing(LOG))?;
+                match &self.containerd {
+                    Some(containerd) if containerd.is_up => self.start_wanted(wire),
+                    Some(_) => Ok(()),
+                    None => match start(Path::new("containerd"), CONTAINERD) {
+                        Ok(daemon) => {
+                            self.containerd = Some(daemon);
+                            Ok(())
+                        }
+                        Err(why) => {
+                            self.wanted = None;
+                            wire.send(&Event::Ended(why))
+                        }
+                    },
                 }
-                Err(why) => wire.send(&Event::Ended(why)),
-            },
+            }
             Request::Stop => match &self.dockerd {
                 Some(dockerd) => kill(dockerd.pid, Signal::SIGTERM).map_err(doing("stop dockerd")),
                 None => Ok(()),
             },
         }
     }
+
+    fn start_wanted(&mut self, wire: &mut Wire) -> Result<(), String> {
+        let Some((program, flags)) = self.wanted.take() else {
+            return Ok(());
+        };
+        let flags = flags.iter().map(String::as_str);
+        match start(&program, FLAGS.into_iter().chain(flags)) {
+            Ok(daemon) => {
+                self.dockerd = Some(daemon);
+                Ok(())
+            }
+            Err(why) => wire.send(&Event::Ended(why)),
+        }
+    }
 }
 
-fn start(program: &Path, flags: &[String]) -> Result<Pid, String> {
-    let log = File::create(LOG).map_err(doing(LOG))?;
+fn start<'a>(program: &Path, flags: impl IntoIterator<Item = &'a str>) -> Result<Daemon, String> {
+    // Two write to it.
+    let log = OpenOptions::new().create(true).append(true).open(LOG);
+    let log = log.map_err(doing(LOG))?;
     let child = Command::new(program)
-        .args(FLAGS)
         .args(flags)
         .env_clear()
         .env("PATH", dockerd::search_path())
@@ -199,5 +260,8 @@ fn start(program: &Path, flags: &[String]) -> Result<Pid, String> {
         .spawn()
         .map_err(doing(format_args!("start {}", program.display())))?;
     let pid = i32::try_from(child.id()).map_err(doing("dockerd's process number"))?;
-    Ok(Pid::from_raw(pid))
+    Ok(Daemon {
+        pid: Pid::from_raw(pid),
+        is_up: false,
+    })
 }

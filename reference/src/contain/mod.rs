@@ -27,7 +27,6 @@ use std::{
     },
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
-    time::Duration,
 };
 
 use nix::{
@@ -36,15 +35,11 @@ use nix::{
 };
 
 use self::wire::{Event, Request, Wire};
-use crate::unavailable::Unavailable;
+use crate::{patience::PATIENCE, unavailable::Unavailable};
 
 /// The names under which our own executable is started to be something else.
 const GUARDIAN: &str = "netparity-guardian";
 const INIT: &str = "netparity-init";
-
-/// A safety net for what ends by an event: a start, a stop. Docker itself kills what does not stop
-/// within 15 seconds.
-const PATIENCE: Duration = Duration::from_secs(60);
 
 /// How much of dockerd's log is reported, from its end.
 const LOG_TAIL: u64 = 64 << 10;
@@ -155,9 +150,9 @@ impl Containment {
             dockerd: dockerd.to_owned(),
             flags: flags.to_vec(),
         })?;
-        let event = self.wire.receive()?;
+        let event = self.wire.receive();
         self.log = File::open(self.path(init::LOG)).ok();
-        match event {
+        match event? {
             Event::Up => {
                 self.running = true;
                 Ok(Start::Up)

@@ -32,6 +32,14 @@ pub const TESTS: Tests = &[
         "a_daemon_that_dies_breaks_the_model",
         a_daemon_that_dies_breaks_the_model,
     ),
+    (
+        "a_daemon_that_hangs_is_given_up_in_the_end",
+        a_daemon_that_hangs_is_given_up_in_the_end,
+    ),
+    (
+        "a_containerd_is_kept_while_it_lives",
+        a_containerd_is_kept_while_it_lives,
+    ),
 ];
 
 fn ten_in_a_row_leave_nothing(access: Access) {
@@ -149,4 +157,64 @@ fn a_daemon_that_dies_breaks_the_model(access: Access) {
         .unwrap();
     drop(docker);
     traces.assert_gone();
+}
+
+/// The process of a containment that is called so.
+fn process(docker: &Docker, name: &str) -> Pid {
+    let process = Traces::of(docker).process(name);
+    Pid::from_raw(i32::try_from(process).unwrap())
+}
+
+fn a_daemon_that_hangs_is_given_up_in_the_end(access: Access) {
+    // Each takes as long as the safety net is wide, and so they do it side by side.
+    let stopped = thread::spawn(move || {
+        let mut docker = isolated(access);
+        run(&mut docker, spec("db"));
+        let traces = Traces::of(&docker);
+        kill(process(&docker, "dockerd"), Signal::SIGSTOP).unwrap();
+        let why = broken(&mut docker, Command::Stop("db".into()));
+        drop(docker);
+        traces.assert_gone();
+        why
+    });
+    let check = move |name: &str, script: &str| {
+        let dockerd = pretender(name, script);
+        let options = Options {
+            dockerd: Some(dockerd.clone()),
+        };
+        let why = Docker::check(&access, &options).unwrap_err().to_string();
+        fs::remove_file(dockerd).unwrap();
+        why
+    };
+    let silent = thread::spawn(move || check("silent", "sleep 1000"));
+    let unready = thread::spawn(move || {
+        let script = "[ \"$1\" = --version ] && echo Docker version 20.10.24, build 5d6db84 && exit\n\
+                      echo about to begin >&2; sleep 1000";
+        check("unready", script)
+    });
+    let why = stopped.join().unwrap();
+    assert!(why.contains("did not answer within 30s"), "{why}");
+    let why = silent.join().unwrap();
+    assert!(why.contains("was not answered within 30 s"), "{why}");
+    let why = unready.join().unwrap();
+    assert!(
+        why.contains("no sign within 30 s") && why.contains("about to begin"),
+        "{why}"
+    );
+}
+
+fn a_containerd_is_kept_while_it_lives(access: Access) {
+    let mut docker = isolated(access);
+    run(&mut docker, spec("db"));
+    let before = process(&docker, "containerd");
+    docker
+        .command(&Command::Daemon(DaemonConfig::default()))
+        .unwrap();
+    let containerd = process(&docker, "containerd");
+    assert_eq!(containerd, before, "it is kept");
+    kill(containerd, Signal::SIGKILL).unwrap();
+    assert!(docker.command(&Command::Start("db".into())).is_err());
+    drop(docker);
+    // And the next one works.
+    run(&mut isolated(access), spec("db"));
 }

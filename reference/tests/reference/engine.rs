@@ -28,6 +28,10 @@ pub const TESTS: Tests = &[
         refusals_are_dockers_words_with_cores_ids,
     ),
     (
+        "a_slash_before_a_name_is_dockers_own",
+        a_slash_before_a_name_is_dockers_own,
+    ),
+    (
         "a_restarted_daemon_knows_its_containers",
         a_restarted_daemon_knows_its_containers,
     ),
@@ -155,6 +159,18 @@ fn refusals_are_dockers_words_with_cores_ids(access: Access) {
         containers[&"container_2".into()].id,
         identity::container_id(1)
     );
+}
+
+fn a_slash_before_a_name_is_dockers_own(access: Access) {
+    let mut docker = isolated(access);
+    run(&mut docker, spec("/db"));
+    docker.command(&Command::Stop("/db".into())).unwrap();
+    docker.command(&Command::Start("db".into())).unwrap();
+    let containers = docker.containers().unwrap();
+    let names: Vec<_> = containers.keys().map(Name::as_str).collect();
+    assert_eq!(names, ["db"]);
+    let why = refused(&mut docker, Command::Create(spec("//db")));
+    assert!(why.starts_with("Invalid container name (//db)"), "{why}");
 }
 
 fn a_restarted_daemon_knows_its_containers(access: Access) {
