@@ -11,7 +11,7 @@ use super::{
     refusal::{self, Refusal},
 };
 use crate::{
-    command::{ContainerSpec, NetMode},
+    command::ContainerSpec,
     name::{LinkName, LinkRef, Name, Netns},
     plan::Op,
     port::Port,
@@ -123,21 +123,18 @@ impl Engine {
     pub(super) fn address_of(&self, name: &Name) -> Option<Ipv4Addr> {
         let container = self.containers.get(name)?;
         let running = container.running.as_ref()?;
-        match &container.spec.net {
-            NetMode::Bridge => Some(running.endpoint.as_ref()?.address),
-            NetMode::Host => Some(self.network()?.gateway),
-            // Whoever made the namespace may be gone, or be another of the same name by now.
-            NetMode::Container(_) => {
-                let mut others = self.containers.values();
-                others.find_map(|other| match &other.running {
-                    Some(other) if other.netns == running.netns => {
-                        Some(other.endpoint.as_ref()?.address)
-                    }
-                    _ => None,
-                })
-            }
-            NetMode::None | NetMode::Network(_) => None,
+        if running.netns == Netns::Host {
+            return Some(self.network()?.gateway);
         }
+        if let Some(endpoint) = &running.endpoint {
+            return Some(endpoint.address);
+        }
+        // Whoever made the namespace may be gone, or be another of the same name by now.
+        let mut others = self.containers.values();
+        others.find_map(|other| match &other.running {
+            Some(other) if other.netns == running.netns => Some(other.endpoint.as_ref()?.address),
+            _ => None,
+        })
     }
 
     /// The container that `word` names: by name, or by its id or the beginning of it.

@@ -10,6 +10,7 @@ use super::{
     refusal::{self, Refusal},
 };
 use crate::{
+    MacAddr,
     errno::Errno,
     name::{LinkName, LinkRef, Name, Netns},
     plan::{LinkChange, Op, Route, VethEnd},
@@ -55,24 +56,10 @@ pub(super) fn attach(
     address: Ipv4Addr,
 ) -> Vec<Op> {
     let eth0 = LinkRef::new(netns.clone(), LinkName::ETH0);
-    let own_mac = container.spec.mac;
+    let mac = container.spec.mac;
+    let mac = mac.unwrap_or_else(|| identity::mac_of(address));
     let mut ops: Vec<Op> = new_sandbox(netns).into();
-    ops.push(Op::AddVeth {
-        near: VethEnd {
-            link: LinkRef::host(identity::veth_name(address)),
-            mac: identity::veth_mac(address),
-            mtu: Some(network.mtu),
-            master: Some(network.bridge),
-            up: true,
-        },
-        far: VethEnd {
-            link: eth0.clone(),
-            mac: own_mac.unwrap_or_else(|| identity::mac_of(address)),
-            mtu: Some(network.mtu),
-            master: None,
-            up: true,
-        },
-    });
+    ops.push(veth(&eth0, mac, true, network, address));
     ops.push(Op::AddAddress {
         link: eth0,
         address: ipnet::Ipv4Net::new_assert(address, network.subnet.prefix_len()),
@@ -88,6 +75,37 @@ pub(super) fn attach(
         },
     });
     ops
+}
+
+/// What Docker has done when a start is refused that late: an interface was on the bridge, which
+/// knows from then on that it has no carrier without one.
+pub(super) fn attach_in_vain(netns: &Netns, network: &Network, address: Ipv4Addr) -> Vec<Op> {
+    let eth0 = LinkRef::new(netns.clone(), LinkName::ETH0);
+    let mac = identity::mac_of(address);
+    vec![
+        Op::AddNetns(netns.clone()),
+        veth(&eth0, mac, false, network, address),
+        Op::DeleteNetns(netns.clone()),
+    ]
+}
+
+fn veth(eth0: &LinkRef, mac: MacAddr, up: bool, network: &Network, address: Ipv4Addr) -> Op {
+    Op::AddVeth {
+        near: VethEnd {
+            link: LinkRef::host(identity::veth_name(address)),
+            mac: identity::veth_mac(address),
+            mtu: Some(network.mtu),
+            master: Some(network.bridge),
+            up: true,
+        },
+        far: VethEnd {
+            link: eth0.clone(),
+            mac,
+            mtu: Some(network.mtu),
+            master: None,
+            up,
+        },
+    }
 }
 
 pub(super) fn veth_refusal(name: &Name, near: &VethEnd, errno: Errno) -> Refusal {

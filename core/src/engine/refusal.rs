@@ -35,6 +35,12 @@ impl Refusal {
         &self.texts
     }
 
+    /// Whether it stands for an answer that a real dockerd never gives.
+    pub fn is_silence(&self) -> bool {
+        let silent = |text: &&str| text.starts_with("dockerd never answers");
+        self.texts.iter().any(silent)
+    }
+
     /// The refusal, which passes on another one.
     pub(crate) fn passing_on(mut self, other: &Self) -> Self {
         self.texts.extend(&other.texts);

@@ -138,6 +138,8 @@ impl Engine {
         let link_env = match link_env {
             Ok(env) => env,
             Err(refusal) => {
+                let netns = self.sandbox(name);
+                decision.plan.ops = endpoint::attach_in_vain(&netns, network, address);
                 self.delete_rules(rules, &mut decision);
                 decision.refusal = Some(refusal);
                 return Ok(decision);
