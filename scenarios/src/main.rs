@@ -5,5 +5,8 @@ use std::process::ExitCode;
 fn main() -> ExitCode {
     netparity::bench::cell::divert();
     let access = netparity_reference::enter();
-    netparity::cli::main(access)
+    let status = netparity::cli::main(access);
+    // Closing side by side is quicker than what the kernel does when the process ends.
+    netparity_kernel::settle();
+    status
 }

@@ -31,6 +31,12 @@ pub trait Subject {
         coverage: &mut Coverage,
     ) -> Result<Option<String>, String>;
 
+    /// Is about to be shown smaller and smaller cases of one that fails, and says how many it may
+    /// be shown.
+    fn shrinks(&mut self, _failing: &Self::Case) -> u64 {
+        SHRINKS
+    }
+
     /// A case that was found, as a scenario that fails the same way.
     fn write(&mut self, finding: &Finding<Self::Case>) -> String;
 }
@@ -90,7 +96,7 @@ pub struct Outcome<C> {
 }
 
 /// The most smaller cases that are tried before a finding is told as it is.
-const SHRINKS: u64 = 1_000;
+pub(super) const SHRINKS: u64 = 1_000;
 
 impl Campaign {
     /// Tries cases until one fails, there are no more, the time is over, or `go_on`, which is
@@ -161,9 +167,10 @@ impl Campaign {
         start: Instant,
     ) -> Result<Finding<S::Case>, String> {
         let mut case = tree.current();
+        let most = subject.shrinks(&case);
         let mut shrinks = 0;
         let mut more = tree.simplify();
-        while more && shrinks < SHRINKS && !self.is_over(start, 2) {
+        while more && shrinks < most && !self.is_over(start, 2) {
             shrinks += 1;
             let smaller = tree.current();
             more = match subject.test(&smaller, &mut Coverage::default())? {

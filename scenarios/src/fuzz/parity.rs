@@ -8,10 +8,15 @@ use netparity_core::{
 use proptest::strategy::BoxedStrategy;
 
 use super::{
-    Coverage, Finding, Step, Subject, World, cases,
+    Coverage, Finding, Step, Subject, World,
+    campaign::SHRINKS,
+    cases,
     transcript::{scenario, transcript},
 };
 use crate::run::{Machine, ModelKind};
+
+/// The most smaller cases that are tried on a dockerd.
+const SHRINKS_ON_DOCKER: u64 = 150;
 
 /// Cases on two models, which are compared after every step.
 pub struct Parity<'a> {
@@ -38,6 +43,13 @@ impl<'a> Parity<'a> {
             world,
             played: None,
         }
+    }
+
+    /// Whether these two part over a case.
+    fn part(&self, models: [ModelKind; 2], case: &Vec<Step>) -> bool {
+        let mut other = Parity::new(self.machine, models, self.engine, self.world);
+        let found = other.test(case, &mut Coverage::default());
+        found.is_ok_and(|found| found.is_some())
     }
 
     /// Both models, empty.
@@ -83,6 +95,23 @@ impl Subject for Parity<'_> {
         Ok(None)
     }
 
+    /// dockerd is slow. Where the kernel parts from the other over this too, it takes its place.
+    fn shrinks(&mut self, failing: &Vec<Step>) -> u64 {
+        let quick = self.models.map(|kind| match kind {
+            ModelKind::Docker => ModelKind::Kernel,
+            quick => quick,
+        });
+        if quick == self.models {
+            return SHRINKS;
+        }
+        if quick[0] != quick[1] && self.part(quick, failing) {
+            self.models = quick;
+            self.played = None;
+            return SHRINKS;
+        }
+        SHRINKS_ON_DOCKER
+    }
+
     fn write(&mut self, finding: &Finding<Vec<Step>>) -> String {
         let [left, right] = self.models.map(ModelKind::as_str);
         let title = format!("{left} and {right} part");
@@ -122,8 +151,12 @@ fn differ(
             }
         }
         Step::Command(command) => {
-            let (one, other) = (left.apply(command), right.apply(command));
+            let one = left.apply(command);
             coverage.step(step, &one);
+            if one.as_ref().is_err_and(never_ends) {
+                return Ok(None);
+            }
+            let other = right.apply(command);
             parity::outcomes(&sound(one)?, &sound(other)?)
         }
         Step::ByHand(_, line) => {
@@ -141,6 +174,11 @@ fn differ(
         return Err(broken.map_or_else(String::new, |error| error.to_string()));
     };
     Ok(parity::snapshots(one, other))
+}
+
+/// Whether a real dockerd would hang over it: it is not asked.
+fn never_ends(error: &ModelError) -> bool {
+    matches!(error, ModelError::Refused(refusal) if refusal.is_silence())
 }
 
 /// A result that says something about the network, and not about the model.

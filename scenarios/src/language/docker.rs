@@ -118,7 +118,9 @@ fn container(
     match &name {
         None => scope.give_unnamed(),
         Some(word) => {
-            if let Err(mistake) = scope.give(word, Kind::Container, !refused, spec.auto_remove) {
+            if let Err(mistake) =
+                scope.give(&plain(word), Kind::Container, !refused, spec.auto_remove)
+            {
                 mistakes.push(mistake);
             }
         }
@@ -183,7 +185,7 @@ fn net_mode(word: &Word, scope: &Scope, refused: bool) -> Result<NetMode, Mistak
         _ => match word.split_once(':') {
             Some((kind, target)) if kind.text == "container" => {
                 if !refused && !target.text.is_empty() {
-                    scope.container(&target)?;
+                    scope.container(&plain(&target))?;
                 }
                 NetMode::Container(target.text)
             }
@@ -197,6 +199,17 @@ fn net_mode(word: &Word, scope: &Scope, refused: bool) -> Result<NetMode, Mistak
             _ => NetMode::Network(word.text.clone()),
         },
     })
+}
+
+/// A container's name without slashes before it. dockerd takes one away where a name is given, and
+/// its client's paths (`path.Join`) have none where a container is spoken of.
+fn plain(word: &Word) -> Word {
+    let mut plain = word.clone();
+    let text = word.text.trim_start_matches('/');
+    if !text.is_empty() {
+        text.clone_into(&mut plain.text);
+    }
+    plain
 }
 
 /// The commands that take names of containers: one command for each.
@@ -214,6 +227,7 @@ fn names(
     let mut commands = Vec::new();
     let first = arguments.require("the name of a container")?;
     for name in std::iter::once(first).chain(arguments.rest()) {
+        let name = &plain(name);
         if refused && !commands.is_empty() {
             return Err(
                 Mistake::in_word(name, "several names where a refusal has to come")
