@@ -8,6 +8,7 @@
 mod cause;
 mod flow;
 mod situation;
+mod written;
 
 use std::fmt;
 
@@ -30,6 +31,16 @@ pub struct Law {
     pub sentence: &'static str,
     /// What it says about a flow.
     pub says: fn(&Situation, &Flow) -> Promise,
+    /// What is known to make Docker 20.10 break it.
+    pub broken_by: &'static [Cause],
+}
+
+impl Law {
+    /// What is known to make this flow break it, if anything is.
+    fn cause(&self, situation: &Situation, flow: &Flow) -> Option<Cause> {
+        let mut causes = self.broken_by.iter().copied();
+        causes.find(|cause| cause.explains(situation, flow))
+    }
 }
 
 impl fmt::Debug for Law {
@@ -60,6 +71,12 @@ pub const LAWS: [Law; 6] = [
             true => Promise::Never,
             false => Promise::Silent,
         },
+        broken_by: &[
+            Cause::AnswersUnasked,
+            Cause::LetsChildrenIn,
+            Cause::FollowsName,
+            Cause::StaleRule,
+        ],
     },
     Law {
         name: "link-holds",
@@ -68,6 +85,7 @@ pub const LAWS: [Law; 6] = [
             true => Promise::Arrives,
             false => Promise::Silent,
         },
+        broken_by: &[Cause::ChildMoved, Cause::LinkLost],
     },
     Law {
         name: "icc-on",
@@ -76,6 +94,7 @@ pub const LAWS: [Law; 6] = [
             true => Promise::Arrives,
             false => Promise::Silent,
         },
+        broken_by: &[],
     },
     Law {
         name: "none-is-alone",
@@ -85,6 +104,7 @@ pub const LAWS: [Law; 6] = [
             true => Promise::Never,
             false => Promise::Silent,
         },
+        broken_by: &[],
     },
     Law {
         name: "host-reaches",
@@ -95,6 +115,7 @@ pub const LAWS: [Law; 6] = [
             true => Promise::Arrives,
             false => Promise::Silent,
         },
+        broken_by: &[],
     },
     Law {
         name: "bridges-apart",
@@ -104,6 +125,7 @@ pub const LAWS: [Law; 6] = [
             true => Promise::Never,
             false => Promise::Silent,
         },
+        broken_by: &[],
     },
 ];
 
@@ -190,7 +212,7 @@ pub fn judge<'a>(
         law: *law,
         flow: flow.clone(),
         verdict,
-        cause: Cause::of(situation, flow),
+        cause: law.cause(situation, flow),
     })
 }
 

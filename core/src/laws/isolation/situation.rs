@@ -5,7 +5,10 @@ use std::{
     net::Ipv4Addr,
 };
 
-use super::Flow;
+use super::{
+    Flow,
+    written::{Grant, Group, Reason, Written},
+};
 use crate::{
     command::{BridgeChoice, Command, ContainerSpec, DaemonConfig, NetMode},
     form::{Canonical, Form},
@@ -30,11 +33,9 @@ pub struct Situation {
     host: Vec<Ipv4Addr>,
     /// Every port that was ever exposed.
     exposed: BTreeSet<Port>,
-    /// What links once allowed, by the addresses of that time: parent, child, port.
-    granted: BTreeSet<(Ipv4Addr, Ipv4Addr, Port)>,
-    /// Flows that got through, with the source port their sender chose.
-    established: BTreeSet<(Ipv4Addr, Ipv4Addr, Port, u16)>,
-    /// Those of them that went along a link which has held ever since.
+    /// The rules of links, as Docker 20.10 writes them.
+    written: Written,
+    /// Flows that went along a link which has held ever since, with the source port their sender chose.
     asked: BTreeSet<(Ipv4Addr, Ipv4Addr, Port, u16)>,
 }
 
@@ -57,6 +58,12 @@ pub struct Party {
     pub exposed: Vec<Port>,
     /// Its links to others.
     pub links: Vec<Link>,
+    /// As they were typed.
+    typed: Vec<String>,
+    /// Where Docker has them lead: elsewhere, once a daemon has read them again.
+    registered: Vec<Link>,
+    /// Whether it is removed when it stops.
+    removes_itself: bool,
 }
 
 /// A link, declared by its parent.
@@ -64,10 +71,6 @@ pub struct Party {
 pub struct Link {
     /// The id of the container it leads to.
     pub child: String,
-    /// What that one was called in it.
-    pub word: String,
-    /// The id of another of that name, to whom Docker takes it to lead.
-    pub taken_for: Option<String>,
 }
 
 /// What network a party has.
@@ -85,20 +88,18 @@ pub enum Mode {
     Own,
 }
 
-impl Link {
-    /// Whether Docker takes it to lead to the container with this id.
-    fn leads_to(&self, id: &str) -> bool {
-        self.child == id || self.taken_for.as_deref() == Some(id)
-    }
-}
-
 impl Situation {
     /// Takes in what became of a command. `done` says that it was not refused.
     pub fn after(&mut self, command: &Command, done: bool, snapshot: &Snapshot) {
+        let ran = self.on_bridge();
         if let Command::Daemon(config) = command {
             self.has_daemon = done;
+            self.parties
+                .retain(|_, party| !(party.running && party.removes_itself));
+            self.written.restart(done && config.iptables);
             if done {
                 self.daemon(config);
+                self.read_links_again();
             }
         }
         // Without a daemon nobody can tell what there is.
@@ -108,33 +109,79 @@ impl Situation {
             }
             self.parties
                 .retain(|name, party| party.mode == Mode::Own || same(snapshot, name, &party.id));
-            if matches!(command, Command::Daemon(_)) {
-                self.find_children();
-            }
         }
-        if let Command::Restart(name) = command {
-            let party = self.parties.get(name);
-            let party = party.filter(|party| party.mode == Mode::Bridge);
-            let address = party.and_then(|party| party.address);
-            let has_part = |end: &Ipv4Addr| address == Some(*end);
+        let restarted = match command {
+            Command::Restart(word) => self.named(word.as_str()).map(|(name, _)| name.clone()),
+            _ => None,
+        };
+        if let Some((_, address)) = restarted.as_ref().and_then(|name| ran.get(name)) {
             self.asked
-                .retain(|(source, destination, ..)| !has_part(source) && !has_part(destination));
+                .retain(|(source, destination, ..)| source != address && destination != address);
         }
         self.look(snapshot);
-        let declared = self.declared().chain(self.following_names());
-        let granted: Vec<_> = declared.chain(self.let_in()).collect();
-        self.granted.extend(granted);
+        let run = self.on_bridge();
+        let is_on = |(name, it): &(&Name, &(String, Ipv4Addr)), then: &BTreeMap<_, _>| {
+            then.get(*name) == Some(*it) && Some(*name) != restarted.as_ref()
+        };
+        for (name, (id, _)) in ran.iter().filter(|one| !is_on(one, &run)) {
+            self.written.stop(name, id);
+        }
+        if !self.icc {
+            for (name, _) in run.iter().filter(|one| !is_on(one, &ran)) {
+                self.written.start(name, self.groups(name));
+            }
+        }
     }
 
-    /// A daemon that starts finds the children of links by their names (`registerLinks`).
-    fn find_children(&mut self) {
-        let id = |(name, party): (&Name, &Party)| (name.to_string(), party.id.clone());
-        let ids: BTreeMap<String, String> = self.parties.iter().map(id).collect();
-        for link in self.parties.values_mut().flat_map(|it| &mut it.links) {
-            let is_there = ids.values().any(|id| *id == link.child);
-            let other = ids.get(&link.word).filter(|_| !is_there);
-            link.taken_for = other.cloned();
-        }
+    /// The containers that have an endpoint on the daemon's bridge: id and address.
+    fn on_bridge(&self) -> BTreeMap<Name, (String, Ipv4Addr)> {
+        let on = |(name, party): (&Name, &Party)| {
+            let address = party.endpoint()?;
+            Some((name.clone(), (party.id.clone(), address)))
+        };
+        self.parties.iter().filter_map(on).collect()
+    }
+
+    /// The rules that the start of a container writes.
+    fn groups(&self, name: &Name) -> Vec<Group> {
+        let started = self.parties.get(name);
+        let Some((party, own)) = started.and_then(|it| Some((it, it.endpoint()?))) else {
+            return Vec::new();
+        };
+        let child = |link: &Link| {
+            let child = self.parties.values().find(|it| it.id == link.child)?;
+            Some((child, child.endpoint()?))
+        };
+        let group = |peer: &Party, reason, (parent, child), ports: &[Port]| {
+            let grant = |port: &Port| Grant {
+                parent,
+                child,
+                port: *port,
+            };
+            Group {
+                peer: peer.id.clone(),
+                is_gone: false,
+                reason,
+                grants: ports.iter().map(grant).collect(),
+            }
+        };
+        let is_child = self.parties.values().any(|it| it.has_registered(&party.id));
+        let last = party.registered.last().filter(|_| is_child).and_then(child);
+        let last = last.filter(|_| !party.exposed.is_empty());
+        let taken_for_parent =
+            last.map(|(last, at)| group(last, Reason::TakenForParent, (at, own), &party.exposed));
+        let children = party
+            .registered
+            .iter()
+            .filter_map(child)
+            .map(|(child, at)| {
+                let reason = match party.links.iter().any(|link| link.child == child.id) {
+                    true => Reason::Declared,
+                    false => Reason::ReadAgain,
+                };
+                group(child, reason, (own, at), &child.exposed)
+            });
+        taken_for_parent.into_iter().chain(children).collect()
     }
 
     fn daemon(&mut self, config: &DaemonConfig) {
@@ -160,45 +207,20 @@ impl Situation {
             NetMode::Host => Mode::Host,
             NetMode::Container(_) => Mode::Shared,
         };
-        let named = |word: &str| {
-            let of_that_id =
-                |(_, it): &(&Name, &Party)| word.len() >= 12 && it.id.starts_with(word);
-            let by_id = || self.parties.iter().find(of_that_id).map(|(_, it)| it);
-            self.parties.get(&Name::new(word)).or_else(by_id)
-        };
-        // Whoever shares a network is linked to by linking to whose it is.
-        let owner = |word: &str| {
-            let mut party = named(word)?;
-            // Those who share in a circle have none.
-            for _ in 0..self.parties.len() {
-                match &party.shares {
-                    Some(shared) => party = named(shared)?,
-                    None => return Some(party.id.clone()),
-                }
-            }
-            None
-        };
-        let child = |text: &String| {
-            let name = text.split(':').next()?.trim_start_matches('/');
-            Some(Link {
-                child: owner(name)?,
-                word: name.to_owned(),
-                taken_for: None,
-            })
-        };
-        // Of those with one alias the first is a link, and the others are nothing.
-        let mut aliases = BTreeSet::new();
-        let mut links = spec.links.clone();
-        links.retain(|text| aliases.insert(text.rsplit([':', '/']).next().map(str::to_owned)));
         let shares = match &spec.net {
             NetMode::Container(target) => {
-                Some(named(target).map_or_else(|| target.clone(), |it| it.id.clone()))
+                let owner = self.named(target);
+                Some(owner.map_or_else(|| target.clone(), |(_, it)| it.id.clone()))
             }
             _ => None,
         };
+        let links = self.register(&spec.links);
         let party = Party {
             id: state.id.clone(),
-            links: links.iter().filter_map(child).collect(),
+            registered: links.clone(),
+            links,
+            typed: spec.links.clone(),
+            removes_itself: spec.auto_remove,
             mode,
             shares,
             running: false,
@@ -208,6 +230,57 @@ impl Situation {
         };
         self.exposed.extend(&party.exposed);
         self.parties.insert(name.clone(), party);
+    }
+
+    /// The container that a word names: by name, or by its id or the beginning of it.
+    fn named(&self, word: &str) -> Option<(&Name, &Party)> {
+        let of_that_id = |(_, it): &(&Name, &Party)| word.len() >= 12 && it.id.starts_with(word);
+        let by_id = || self.parties.iter().find(of_that_id);
+        let name = Name::new(word.trim_start_matches('/'));
+        self.parties.get_key_value(&name).or_else(by_id)
+    }
+
+    /// Whose network the container has that a word names. Those who share in a circle have none.
+    fn owner(&self, word: &str) -> Option<&Party> {
+        let (_, mut party) = self.named(word)?;
+        for _ in 0..self.parties.len() {
+            match &party.shares {
+                Some(shared) => (_, party) = self.named(shared)?,
+                None => return Some(party),
+            }
+        }
+        None
+    }
+
+    /// Where links lead, up to one that leads nowhere. Of those with one alias the first is a link,
+    /// and the others are nothing.
+    fn register(&self, typed: &[String]) -> Vec<Link> {
+        let mut aliases = BTreeSet::new();
+        let mut links = Vec::new();
+        for text in typed {
+            let child = text.split(':').next().and_then(|word| self.owner(word));
+            let Some(child) = child.filter(|child| child.mode != Mode::Host) else {
+                break;
+            };
+            let alias = text.rsplit([':', '/']).next();
+            if aliases.insert(alias) {
+                let child = child.id.clone();
+                links.push(Link { child });
+            }
+        }
+        links
+    }
+
+    /// A daemon that starts goes by what was typed.
+    fn read_links_again(&mut self) {
+        let again: Vec<_> = self
+            .parties
+            .values()
+            .map(|party| self.register(&party.typed))
+            .collect();
+        for (party, links) in self.parties.values_mut().zip(again) {
+            party.registered = links;
+        }
     }
 
     /// Takes in what a network looks like, where nothing was declared.
@@ -247,6 +320,9 @@ impl Situation {
                 bridge: address.and_then(|address| bridge_towards(host, address)),
                 exposed: Vec::new(),
                 links: Vec::new(),
+                typed: Vec::new(),
+                registered: Vec::new(),
+                removes_itself: false,
             };
             self.parties.insert(name.clone(), party);
         }
@@ -296,60 +372,37 @@ impl Situation {
         })
     }
 
-    /// Whether the flow is from a child to a port of a parent that is somebody's child itself.
-    pub(super) fn lets_in(&self, flow: &Flow) -> bool {
-        let (Some(source), Some(port)) = (flow.source, flow.port) else {
-            return false;
-        };
-        self.let_in()
-            .any(|let_in| let_in == (source, flow.destination, port))
+    pub(super) fn written(&self) -> &Written {
+        &self.written
     }
 
-    /// What is let in so: child, parent, port.
-    fn let_in(&self) -> impl Iterator<Item = (Ipv4Addr, Ipv4Addr, Port)> {
-        let running = || self.parties.values().filter(|party| party.running);
-        let is_child = |party: &&Party| {
-            let mut links = self.parties.values().flat_map(|other| &other.links);
-            links.any(|link| link.leads_to(&party.id))
-        };
-        let on_bridge = running().filter(|party| party.mode == Mode::Bridge);
-        let middle = on_bridge.filter(is_child);
-        middle.flat_map(move |parent| {
-            parent.links.iter().flat_map(move |link| {
-                let child = running().find(|child| link.leads_to(&child.id));
-                let ends = child.and_then(|child| Some((child.address?, parent.address?)));
-                ends.into_iter().flat_map(|(source, destination)| {
-                    let ports = parent.exposed.iter();
-                    ports.map(move |port| (source, destination, *port))
-                })
-            })
+    /// Whether a link declares the flow whose child has lost the endpoint that its rules were
+    /// written for.
+    pub(super) fn has_child_moved(&self, flow: &Flow) -> bool {
+        self.misses(flow, |name, parent, child| {
+            parent.has_registered(&child.id) && self.written.misses(name, &child.id)
         })
     }
 
-    /// Whether the flow is one that a link would declare if it led to who has its child's name.
-    pub(super) fn follows_name(&self, flow: &Flow) -> bool {
-        let (Some(source), Some(port)) = (flow.source, flow.port) else {
-            return false;
-        };
-        self.following_names()
-            .any(|following| following == (source, flow.destination, port))
+    /// Whether a link declares the flow that Docker knows nothing of.
+    pub(super) fn is_link_lost(&self, flow: &Flow) -> bool {
+        self.misses(flow, |_, parent, child| !parent.has_registered(&child.id))
     }
 
-    /// What such links let through: parent, child, port.
-    fn following_names(&self) -> impl Iterator<Item = (Ipv4Addr, Ipv4Addr, Port)> {
-        let running = || self.parties.values().filter(|party| party.running);
-        let on_bridge = running().filter(|party| party.mode == Mode::Bridge);
-        on_bridge.flat_map(move |parent| {
-            let ids = parent.links.iter().filter_map(|it| it.taken_for.as_ref());
-            ids.flat_map(move |id| {
-                let child = running().find(|child| child.id == *id);
-                let ends = child.and_then(|child| Some((parent.address?, child.address?, child)));
-                ends.into_iter().flat_map(|(source, destination, child)| {
-                    let ports = child.exposed.iter();
-                    ports.map(move |port| (source, destination, *port))
+    /// Whether a link declares the flow, no rule lets it through, and something is true of both ends.
+    fn misses(&self, flow: &Flow, why: impl Fn(&Name, &Party, &Party) -> bool) -> bool {
+        let is_written = Grant::needed_by(flow).any(|grant| self.written.has(&grant));
+        let parents = flow.source.into_iter().flat_map(|at| self.holders(at));
+        let mut parents = parents.filter(|(_, it)| it.mode == Mode::Bridge);
+        !is_written
+            && self.is_declared(flow)
+            && parents.any(|(name, parent)| {
+                let mut children = self.holders(flow.destination);
+                children.any(|(_, child)| {
+                    let declared = |link: &Link| link.child == child.id;
+                    parent.links.iter().any(declared) && why(name, parent, child)
                 })
             })
-        })
     }
 
     /// Whether it is a container without a network.
@@ -386,25 +439,6 @@ impl Situation {
             && (from == self.bridge || to == self.bridge)
     }
 
-    /// Whether a link once allowed this flow, between whoever had the addresses then.
-    pub fn was_granted(&self, source: Ipv4Addr, destination: Ipv4Addr, port: Port) -> bool {
-        self.granted.contains(&(source, destination, port))
-    }
-
-    /// Whether this very flow, or the one it would answer, got through before.
-    pub fn was_established(&self, flow: &Flow) -> bool {
-        let (Some(source), Some(port), Some(source_port)) =
-            (flow.source, flow.port, flow.source_port)
-        else {
-            return false;
-        };
-        let forth = (source, flow.destination, port, source_port);
-        let back = Port::new(source_port, port.protocol)
-            .map(|answered| (flow.destination, source, answered, port.number.get()));
-        self.established.contains(&forth)
-            || back.is_some_and(|back| self.established.contains(&back))
-    }
-
     /// Whether the flow is no new one, but what answers a parent who has asked along a link.
     pub fn answers(&self, flow: &Flow) -> bool {
         let (Some(source), Some(port)) = (flow.source, flow.port) else {
@@ -424,7 +458,6 @@ impl Situation {
             (flow.source, flow.port, flow.source_port)
         {
             let flown = (source, flow.destination, port, source_port);
-            self.established.insert(flown);
             if self.is_declared(flow) {
                 self.asked.insert(flown);
             }
@@ -460,6 +493,18 @@ impl Situation {
     }
 }
 
+impl Party {
+    /// Its address, if it has its own endpoint on the daemon's bridge.
+    fn endpoint(&self) -> Option<Ipv4Addr> {
+        self.address
+            .filter(|_| self.mode == Mode::Bridge && self.running)
+    }
+
+    fn has_registered(&self, child: &str) -> bool {
+        self.registered.iter().any(|link| link.child == child)
+    }
+}
+
 impl Canonical for Situation {
     fn write<'a>(&'a self, form: &mut Form<'a>) {
         let Self {
@@ -470,12 +515,11 @@ impl Canonical for Situation {
             has_daemon,
             host,
             exposed,
-            granted,
-            established,
+            written,
             asked,
         } = self;
         form.value(&(icc, iptables, bridge, has_daemon, host, exposed));
-        form.value(&(granted, established, asked));
+        form.value(asked);
         form.by_name(parties, |form, _, party| {
             let Party {
                 id,
@@ -486,25 +530,27 @@ impl Canonical for Situation {
                 bridge,
                 exposed,
                 links,
+                typed,
+                registered,
+                removes_itself,
             } = party;
             form.id(id);
-            form.value(&(mode, running, address, bridge, exposed, links.len()));
+            form.value(&(mode, running, address, bridge, exposed, removes_itself));
+            form.value(&(links.len(), registered.len(), typed.len()));
             form.value(&shares.is_some());
             if let Some(shared) = shares {
                 form.id_or_word(shared);
             }
-            for Link {
-                child,
-                word,
-                taken_for,
-            } in links
-            {
+            for Link { child } in links.iter().chain(registered) {
                 form.id(child);
-                form.text(word);
-                form.value(&taken_for.is_some());
-                form.id(taken_for.as_deref().unwrap_or_default());
+            }
+            for text in typed {
+                let (child, alias) = text.split_once(':').unwrap_or((text, ""));
+                form.id_or_word(child);
+                form.text(alias);
             }
         });
+        written.write(form);
     }
     fn outline<'a>(&'a self, form: &mut Form<'a>) {
         form.by_name(&self.parties, |form, _, party| {
