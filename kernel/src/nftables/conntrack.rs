@@ -25,6 +25,10 @@ impl Firewall {
         &mut self,
         addresses: &BTreeSet<Ipv4Addr>,
     ) -> Result<(), Failure> {
+        // A listing walks all of the machine's table, however little is in it.
+        if !self.tracks_connections()? {
+            return Ok(());
+        }
         let connections = self.connections(addresses)?;
         let mut request = Writer::default();
         for Connection { original, id } in &connections {
@@ -45,6 +49,23 @@ impl Firewall {
             .map(drop)
     }
 
+    fn tracks_connections(&mut self) -> Result<bool, Failure> {
+        let mut request = Writer::default();
+        request.message(IPCTNL_MSG_CT_GET_STATS, NLM_F_REQUEST, 0, |_| ());
+        let mut count = 0;
+        self.socket.exchange(request.bytes(), |message| {
+            match message.kind {
+                IPCTNL_MSG_CT_GET_STATS => {
+                    let [entries] = message.attributes().need([CTA_STATS_GLOBAL_ENTRIES])?;
+                    count = entries.u32()?;
+                }
+                _ => untold(message)?,
+            }
+            Ok(())
+        })?;
+        Ok(count != 0)
+    }
+
     fn connections(&mut self, addresses: &BTreeSet<Ipv4Addr>) -> Result<Vec<Connection>, Failure> {
         let mut request = Writer::default();
         let flags = NLM_F_REQUEST | NLM_F_DUMP;
@@ -54,23 +75,27 @@ impl Firewall {
             match message.kind {
                 NLMSG_DONE => {}
                 IPCTNL_MSG_CT_NEW => found.extend(read(message, addresses)?),
-                NLMSG_ERROR => match message.error()? {
-                    EINVAL => {
-                        return Err(Failure::nonsense(
-                            "the kernel does not tell of connections: it needs nf_conntrack_netlink",
-                        ));
-                    }
-                    number => return Err(Failure::Errno(number, "list connections")),
-                },
-                kind => {
-                    return Err(Failure::nonsense(format_args!(
-                        "unexpected netlink message {kind}"
-                    )));
-                }
+                _ => untold(message)?,
             }
             Ok(())
         })?;
         Ok(found)
+    }
+}
+
+/// What an answer that tells of nothing means.
+fn untold(message: &Message<'_>) -> Result<(), Failure> {
+    match message.kind {
+        NLMSG_ERROR => match message.error()? {
+            0 => Ok(()),
+            EINVAL => Err(Failure::nonsense(
+                "the kernel does not tell of connections: it needs nf_conntrack_netlink",
+            )),
+            number => Err(Failure::Errno(number, "list connections")),
+        },
+        kind => Err(Failure::nonsense(format_args!(
+            "unexpected netlink message {kind}"
+        ))),
     }
 }
 
