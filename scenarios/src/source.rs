@@ -23,8 +23,8 @@ pub struct Source {
 /// The most bytes of a scenario.
 const LIMIT: u64 = 16 << 20;
 
-/// Reads the files among `paths`, and the `.scenario` files that lie directly in the folders
-/// among them, by name.
+/// Reads the files among `paths`, and the `.scenario` files in the folders among them and in all
+/// folders within, by name.
 ///
 /// # Errors
 ///
@@ -58,22 +58,36 @@ fn files(path: &Path) -> Result<Vec<PathBuf>, Diagnostic> {
         return Ok(vec![path.to_owned()]);
     }
     let mut files = Vec::new();
-    for entry in fs::read_dir(path).map_err(unreadable)? {
-        let file = entry.map_err(unreadable)?.path();
-        if file.extension().is_some_and(|it| it == EXTENSION) && !file.is_dir() {
-            files.push(file);
-        }
-    }
+    look_into(path, &mut files)?;
     if files.is_empty() {
         return Err(Diagnostic::of_file(
             &path.display().to_string(),
             "a folder without scenarios",
-            format!("files whose names end in .{EXTENSION} are read, directly in this folder"),
+            format!(
+                "files whose names end in .{EXTENSION} are read, in this folder and those within"
+            ),
             "",
         ));
     }
     files.sort();
     Ok(files)
+}
+
+/// Hidden folders, and those that are links, are passed over.
+fn look_into(folder: &Path, files: &mut Vec<PathBuf>) -> Result<(), Diagnostic> {
+    let unreadable = |error: io::Error| cannot_read(folder, &error);
+    for entry in fs::read_dir(folder).map_err(unreadable)? {
+        let entry = entry.map_err(unreadable)?;
+        let path = entry.path();
+        if entry.file_type().map_err(unreadable)?.is_dir() {
+            if !entry.file_name().as_encoded_bytes().starts_with(b".") {
+                look_into(&path, files)?;
+            }
+        } else if path.extension().is_some_and(|it| it == EXTENSION) && !path.is_dir() {
+            files.push(path);
+        }
+    }
+    Ok(())
 }
 
 fn read(path: &Path) -> Result<Source, Diagnostic> {

@@ -1,6 +1,7 @@
 //! `netparity fuzz`.
 
 use std::{
+    collections::BTreeSet,
     fs,
     num::NonZeroUsize,
     path::PathBuf,
@@ -216,10 +217,8 @@ where
             Ok(outcome) => {
                 tally.cases += outcome.cases;
                 tally.coverage.add(&outcome.coverage);
-                if let Some(finding) = outcome.finding {
-                    stop.store(true, Ordering::Relaxed);
-                    tally.findings.push(finding);
-                }
+                tally.findings.extend(outcome.findings);
+                stop.fetch_or(outcome.is_found, Ordering::Relaxed);
             }
             Err(why) => {
                 stop.store(true, Ordering::Relaxed);
@@ -236,6 +235,10 @@ where
     bar.finish_and_clear();
     let mut tally = tally.into_inner().unwrap_or_else(PoisonError::into_inner);
     tally.findings.sort_by_key(|finding| finding.number);
+    let mut kinds = BTreeSet::new();
+    tally
+        .findings
+        .retain(|finding| kinds.insert(S::kind(&finding.what).to_owned()));
     tell(arguments, campaign, &tally, start.elapsed(), &mut subject())
 }
 
@@ -271,17 +274,19 @@ fn tell<S: Subject>(
         complain(why);
         return COULD_NOT_RUN;
     }
-    let Some(finding) = tally.findings.first() else {
+    if tally.findings.is_empty() {
         return output.exit_status(PASSED);
-    };
+    }
     let kind = arguments.what.to_possible_value();
     let kind = kind.as_ref().map_or("fuzz", |value| value.get_name());
-    let file = format!("{kind}-{seed}-{}.{}", finding.number, S::EXTENSION);
-    let path = arguments.out.join(file);
-    let text = subject.write(finding);
-    if let Err(error) = fs::write(&path, &text) {
-        complain(&format!("{}: {error}", path.display()));
+    for finding in &tally.findings {
+        let file = format!("{kind}-{seed}-{}.{}", finding.number, S::EXTENSION);
+        let path = arguments.out.join(file);
+        let text = subject.write(finding);
+        if let Err(error) = fs::write(&path, &text) {
+            complain(&format!("{}: {error}", path.display()));
+        }
+        output.write(|out| writeln!(out, "\n{text}\nwritten to {}", path.display()));
     }
-    output.write(|out| writeln!(out, "\n{text}\nwritten to {}", path.display()));
     output.exit_status(DIFFERED)
 }

@@ -37,6 +37,21 @@ pub trait Subject {
         SHRINKS
     }
 
+    /// What tells a failure from others, where a case has many: a smaller case has to have the same.
+    fn kind(_what: &str) -> &str {
+        ""
+    }
+
+    /// Cases that say a little less than this one.
+    fn smaller(_case: &Self::Case) -> impl Iterator<Item = Self::Case> {
+        std::iter::empty()
+    }
+
+    /// Takes note of a finding; whether there may be others, which are worth going on for.
+    fn goes_on(&mut self, _finding: &Finding<Self::Case>) -> bool {
+        false
+    }
+
     /// A case that was found, as a scenario that fails the same way.
     fn write(&mut self, finding: &Finding<Self::Case>) -> String;
 }
@@ -89,8 +104,10 @@ pub struct Finding<C> {
 pub struct Outcome<C> {
     /// Cases tried.
     pub cases: u64,
-    /// The first case that failed, if one did.
-    pub finding: Option<Finding<C>>,
+    /// The cases that failed.
+    pub findings: Vec<Finding<C>>,
+    /// Whether it was ended by the last of them.
+    pub is_found: bool,
     /// What the cases reached.
     pub coverage: Coverage,
 }
@@ -98,9 +115,12 @@ pub struct Outcome<C> {
 /// The most smaller cases that are tried before a finding is told as it is.
 pub(super) const SHRINKS: u64 = 1_000;
 
+/// How many times as many are tried after that, where drawing smaller does not get any further.
+const REDUCTIONS: u64 = 5;
+
 impl Campaign {
-    /// Tries cases until one fails, there are no more, the time is over, or `go_on`, which is
-    /// asked after each, says no.
+    /// Tries cases until one fails and the subject looks for no other, there are no more, the time
+    /// is over, or `go_on`, which is asked after each, says no.
     ///
     /// # Errors
     ///
@@ -113,7 +133,8 @@ impl Campaign {
         let start = Instant::now();
         let mut outcome = Outcome {
             cases: 0,
-            finding: None,
+            findings: Vec::new(),
+            is_found: false,
             coverage: Coverage::default(),
         };
         let strategy = subject.cases();
@@ -126,8 +147,21 @@ impl Campaign {
             outcome.cases += 1;
             let found = subject.test(&tree.current(), &mut outcome.coverage)?;
             if let Some(what) = found {
-                outcome.finding = Some(self.shrink(subject, &mut *tree, number, what, start)?);
-                break;
+                let most = subject.shrinks(&tree.current());
+                let mut finding = Finding {
+                    what,
+                    case: tree.current(),
+                    number,
+                    seed: self.seed,
+                    shrinks: 0,
+                };
+                self.shrink(subject, &mut *tree, &mut finding, most, start)?;
+                self.reduce(subject, &mut finding, most * REDUCTIONS, start)?;
+                outcome.is_found = !subject.goes_on(&finding);
+                outcome.findings.push(finding);
+                if outcome.is_found {
+                    break;
+                }
             }
             if !go_on(&outcome.coverage) {
                 break;
@@ -157,36 +191,60 @@ impl Campaign {
             .map_err(|why| format!("no case can be drawn: {why}"))
     }
 
-    /// Takes away and simplifies for as long as the case still fails.
+    /// Draws smaller for as long as the case still fails.
     fn shrink<S: Subject>(
         &self,
         subject: &mut S,
         tree: &mut dyn ValueTree<Value = S::Case>,
-        number: u64,
-        mut what: String,
+        finding: &mut Finding<S::Case>,
+        most: u64,
         start: Instant,
-    ) -> Result<Finding<S::Case>, String> {
-        let mut case = tree.current();
-        let most = subject.shrinks(&case);
-        let mut shrinks = 0;
+    ) -> Result<(), String> {
         let mut more = tree.simplify();
-        while more && shrinks < most && !self.is_over(start, 2) {
-            shrinks += 1;
-            let smaller = tree.current();
-            more = match subject.test(&smaller, &mut Coverage::default())? {
-                Some(again) => {
-                    (what, case) = (again, smaller);
-                    tree.simplify()
-                }
-                None => tree.complicate(),
+        while more && finding.shrinks < most && !self.is_over(start, 2) {
+            more = match Self::still_fails(subject, tree.current(), finding)? {
+                true => tree.simplify(),
+                false => tree.complicate(),
             };
         }
-        Ok(Finding {
-            what,
-            case,
-            number,
-            seed: self.seed,
-            shrinks,
-        })
+        Ok(())
+    }
+
+    /// Takes a smaller case for the finding's, if it fails the same way.
+    fn still_fails<S: Subject>(
+        subject: &mut S,
+        smaller: S::Case,
+        finding: &mut Finding<S::Case>,
+    ) -> Result<bool, String> {
+        finding.shrinks += 1;
+        match subject.test(&smaller, &mut Coverage::default())? {
+            Some(what) if S::kind(&what) == S::kind(&finding.what) => {
+                (finding.what, finding.case) = (what, smaller);
+                Ok(true)
+            }
+            _ => Ok(false),
+        }
+    }
+
+    /// Goes on where drawing smaller does not get any further: until nothing can go.
+    fn reduce<S: Subject>(
+        &self,
+        subject: &mut S,
+        finding: &mut Finding<S::Case>,
+        most: u64,
+        start: Instant,
+    ) -> Result<(), String> {
+        'less: loop {
+            let case = finding.case.clone();
+            for smaller in S::smaller(&case) {
+                if finding.shrinks >= most || self.is_over(start, 2) {
+                    return Ok(());
+                }
+                if Self::still_fails(subject, smaller, finding)? {
+                    continue 'less;
+                }
+            }
+            return Ok(());
+        }
     }
 }

@@ -9,7 +9,7 @@ use netparity_sim::Sim;
 use proptest::strategy::BoxedStrategy;
 
 use super::{
-    Coverage, Finding, Step, Subject, World, cases,
+    Coverage, Finding, Step, Subject, World, cases, reduce,
     transcript::{scenario, transcript},
 };
 use crate::coverage::Topic;
@@ -46,11 +46,12 @@ impl Isolation {
         }
     }
 
-    /// The first new violation of a case, and the line after which it was seen.
+    /// The first violation of a case that is sought, and the line after which it was seen.
     fn violation(
         &self,
         case: &[Step],
         coverage: &mut Coverage,
+        is_sought: impl Fn(&Violation) -> bool,
     ) -> Result<Option<(usize, Violation)>, String> {
         let mut model = self.model();
         let mut situation = Situation::default();
@@ -82,7 +83,7 @@ impl Isolation {
                 coverage.reach(Topic::Violation, format!("{}: {cause}", violation.law.name));
             }
             checked = Some((now.0, situation.clone()));
-            if let Some(new) = violations.into_iter().find(|it| self.is_new(it)) {
+            if let Some(new) = violations.into_iter().find(&is_sought) {
                 return Ok(Some((at, new)));
             }
         }
@@ -102,15 +103,38 @@ impl Subject for Isolation {
         case: &Vec<Step>,
         coverage: &mut Coverage,
     ) -> Result<Option<String>, String> {
-        let found = self.violation(case, coverage)?;
+        let found = self.violation(case, coverage, |it| self.is_new(it))?;
         Ok(found.map(|(_, violation)| violation.to_string()))
+    }
+
+    /// The law or, where it is known, the cause.
+    fn kind(what: &str) -> &str {
+        let mut lines = what.lines();
+        let law = lines.next().unwrap_or_default();
+        lines.nth(1).unwrap_or(law)
+    }
+
+    fn smaller(case: &Vec<Step>) -> impl Iterator<Item = Vec<Step>> {
+        reduce::smaller(case)
+    }
+
+    fn goes_on(&mut self, finding: &Finding<Vec<Step>>) -> bool {
+        let kind = Self::kind(&finding.what);
+        let is_it = |cause: &Cause| kind == format!("because {cause}");
+        let Some(cause) = Cause::ALL.into_iter().find(is_it) else {
+            return false;
+        };
+        self.found.push(cause);
+        self.found.len() < Cause::ALL.len()
     }
 
     fn write(&mut self, finding: &Finding<Vec<Step>>) -> String {
         let mut lines = transcript(&mut self.model(), &finding.case)
             .unwrap_or_else(|why| vec![format!("# {why}")]);
         let mut title = "a law of isolation is broken".to_owned();
-        if let Ok(Some((at, violation))) = self.violation(&finding.case, &mut Coverage::default()) {
+        let is_it = |it: &Violation| Self::kind(&it.to_string()) == Self::kind(&finding.what);
+        let found = self.violation(&finding.case, &mut Coverage::default(), is_it);
+        if let Ok(Some((at, violation))) = found {
             title = violation.law.sentence.to_owned();
             lines.truncate(at + 1);
             lines.push(violation.promise());

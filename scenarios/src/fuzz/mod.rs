@@ -2,6 +2,7 @@
 //!
 //! - `strategy`: what is drawn,
 //! - `campaign`: case after case, and shrinking,
+//! - `reduce`: what is a little less than a case,
 //! - [`parity`], [`isolation`], [`allocator`]: what is asked of a case.
 
 pub mod allocator;
@@ -10,6 +11,7 @@ mod campaign;
 pub mod isolation;
 mod known;
 pub mod parity;
+mod reduce;
 mod step;
 mod strategy;
 mod transcript;

@@ -10,7 +10,7 @@ use proptest::strategy::BoxedStrategy;
 use super::{
     Coverage, Finding, Step, Subject, World,
     campaign::SHRINKS,
-    cases,
+    cases, reduce,
     transcript::{scenario, transcript},
 };
 use crate::run::{Machine, ModelKind};
@@ -110,6 +110,10 @@ impl Subject for Parity<'_> {
             return SHRINKS;
         }
         SHRINKS_ON_DOCKER
+    }
+
+    fn smaller(case: &Vec<Step>) -> impl Iterator<Item = Vec<Step>> {
+        reduce::smaller(case)
     }
 
     fn write(&mut self, finding: &Finding<Vec<Step>>) -> String {

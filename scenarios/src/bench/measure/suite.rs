@@ -43,7 +43,7 @@ pub(super) fn measure(
             shard: Shard::default(),
         };
         let (outcome, time) = timed(|| campaign.run(&mut subject, |_| true))?;
-        if let Some(finding) = outcome.finding {
+        if let Some(finding) = outcome.findings.first() {
             return Err(format!("the models differ: {}", finding.what));
         }
         figures.add(What::FuzzedCase, KERNEL, STEPS, time, CASES as usize);
