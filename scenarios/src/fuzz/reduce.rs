@@ -16,7 +16,7 @@ pub(super) fn smaller(case: &[Step]) -> impl Iterator<Item = Vec<Step>> {
             let others = case.iter().enumerate();
             others
                 .map(|(place, other)| if place == at { &step } else { other }.clone())
-                .collect()
+                .collect::<Vec<_>>()
         })
     });
     let without_two = (0..case.len()).flat_map(|second| {
@@ -61,37 +61,28 @@ fn plainer(step: &Step) -> Vec<Step> {
 
 /// One more thing as it is where nothing is said of it.
 fn plainer_daemons(config: &DaemonConfig) -> impl Iterator<Item = DaemonConfig> {
-    let plain = DaemonConfig::default();
-    let fields: [fn(&mut DaemonConfig, DaemonConfig); 8] = [
-        |it, plain| it.bridge = plain.bridge,
-        |it, plain| it.bip = plain.bip,
-        |it, plain| it.fixed_cidr = plain.fixed_cidr,
-        |it, plain| it.mtu = plain.mtu,
-        |it, plain| it.icc = plain.icc,
-        |it, plain| it.iptables = plain.iptables,
-        |it, plain| it.ip_masq = plain.ip_masq,
-        |it, plain| it.ip_forward = plain.ip_forward,
+    let fields: [fn(&mut DaemonConfig); 8] = [
+        |it| it.bridge = DaemonConfig::default().bridge,
+        |it| it.bip = DaemonConfig::default().bip,
+        |it| it.fixed_cidr = DaemonConfig::default().fixed_cidr,
+        |it| it.mtu = DaemonConfig::default().mtu,
+        |it| it.icc = DaemonConfig::default().icc,
+        |it| it.iptables = DaemonConfig::default().iptables,
+        |it| it.ip_masq = DaemonConfig::default().ip_masq,
+        |it| it.ip_forward = DaemonConfig::default().ip_forward,
     ];
-    changed(
-        config,
-        fields.map(|set| move |it: &mut _| set(it, plain.clone())),
-    )
+    changed(config, fields)
 }
 
 fn plainer_specs(spec: &ContainerSpec) -> Vec<ContainerSpec> {
-    let plain = ContainerSpec::default();
-    let fields: [fn(&mut ContainerSpec, ContainerSpec); 5] = [
-        |it, plain| it.net = plain.net,
-        |it, plain| it.env = plain.env,
-        |it, plain| it.hostname = plain.hostname,
-        |it, plain| it.mac = plain.mac,
-        |it, plain| it.auto_remove = plain.auto_remove,
+    let fields: [fn(&mut ContainerSpec); 5] = [
+        |it| it.net = ContainerSpec::default().net,
+        |it| it.env = ContainerSpec::default().env,
+        |it| it.hostname = ContainerSpec::default().hostname,
+        |it| it.mac = ContainerSpec::default().mac,
+        |it| it.auto_remove = ContainerSpec::default().auto_remove,
     ];
-    let mut all: Vec<_> = changed(
-        spec,
-        fields.map(|set| move |it: &mut _| set(it, plain.clone())),
-    )
-    .collect();
+    let mut all: Vec<_> = changed(spec, fields).collect();
     for at in 0..spec.expose.len() {
         let mut less = spec.clone();
         less.expose.remove(at);
