@@ -10,8 +10,8 @@ use super::{Step, known::Known};
 /// Cases that say less than this one, those that say the least first: without a line, with a line
 /// made plainer, without two lines.
 pub(super) fn smaller(case: &[Step]) -> impl Iterator<Item = Vec<Step>> {
-    let without_one = (0..case.len()).rev().map(|at| without(case, &[at]));
-    let plainer = case.iter().enumerate().flat_map(|(at, step)| {
+    let without_one = (0..case.len()).rev().map(move |at| without(case, &[at]));
+    let plainer = case.iter().enumerate().flat_map(move |(at, step)| {
         plainer(step).into_iter().map(move |step| {
             let others = case.iter().enumerate();
             others
@@ -19,7 +19,7 @@ pub(super) fn smaller(case: &[Step]) -> impl Iterator<Item = Vec<Step>> {
                 .collect::<Vec<_>>()
         })
     });
-    let without_two = (0..case.len()).flat_map(|second| {
+    let without_two = (0..case.len()).flat_map(move |second| {
         let pair = move |first| without(case, &[first, second]);
         (0..second).map(pair)
     });
