@@ -69,9 +69,11 @@ fn every_scenario_has_a_recording_of_docker_and_every_recording_a_scenario() {
     let scenarios = scenarios();
     let of_docker = scenarios.iter().filter(|it| it.engine.is_of_docker());
     let expected: BTreeSet<_> = of_docker.map(|it| Recording::path(it, "docker")).collect();
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("recordings");
-    let found: BTreeSet<_> = fs::read_dir(folder)
-        .unwrap()
+    let folders = ["recordings", "findings/recordings"];
+    let folders = folders.map(|it| Path::new(env!("CARGO_MANIFEST_DIR")).join(it));
+    let found: BTreeSet<_> = folders
+        .iter()
+        .flat_map(|folder| fs::read_dir(folder).unwrap())
         .map(|entry| entry.unwrap().path())
         .collect();
     assert_eq!(found, expected);
