@@ -16,6 +16,7 @@ use crate::coverage::Topic;
 
 /// Cases in the simulator, held to every law after every command.
 pub struct Isolation {
+    open: Box<dyn Fn() -> Box<dyn NetworkModel>>,
     world: World,
     engine: Variant,
     /// Whether what is known to break a law is passed over.
@@ -27,16 +28,24 @@ pub struct Isolation {
 impl Isolation {
     /// With the register of what is known to break dockerd's rules, or without it.
     pub fn new(world: World, engine: Variant, known: bool) -> Self {
+        let open = move || -> Box<dyn NetworkModel> { Box::new(Planned::of(engine, Sim::new())) };
+        Self::of(open, world, engine, known)
+    }
+
+    /// The same of another model in which the engine's rules hold: the one that `open` makes, empty.
+    pub fn of(
+        open: impl Fn() -> Box<dyn NetworkModel> + 'static,
+        world: World,
+        engine: Variant,
+        known: bool,
+    ) -> Self {
         Self {
+            open: Box::new(open),
             world,
             engine,
             known: known && engine.is_of_docker(),
             found: Vec::new(),
         }
-    }
-
-    fn model(&self) -> Planned<Sim> {
-        Planned::of(self.engine, Sim::new())
     }
 
     fn is_new(&self, violation: &Violation) -> bool {
@@ -53,13 +62,13 @@ impl Isolation {
         coverage: &mut Coverage,
         is_sought: impl Fn(&Violation) -> bool,
     ) -> Result<Option<(usize, Violation)>, String> {
-        let mut model = self.model();
+        let mut model = (self.open)();
         let mut situation = Situation::default();
         let mut checked = None;
         for (at, step) in case.iter().enumerate() {
             let result = match step {
                 Step::Command(command) => model.apply(command),
-                Step::ByHand(_, line) => line.apply(&mut model),
+                Step::ByHand(_, line) => line.apply(&mut *model),
                 Step::Probe(_) => continue,
             };
             if let Err(ModelError::Broken(why)) = result {
@@ -76,7 +85,7 @@ impl Isolation {
             if checked.as_ref() == Some(&now) {
                 continue;
             }
-            let violations = isolation::check(&mut model, &mut situation, &LAWS)
+            let violations = isolation::check(&mut *model, &mut situation, &LAWS)
                 .map_err(|error| error.to_string())?;
             for violation in &violations {
                 let cause = violation.cause.map_or("unknown cause", Cause::name);
@@ -129,7 +138,7 @@ impl Subject for Isolation {
     }
 
     fn write(&mut self, finding: &Finding<Vec<Step>>) -> String {
-        let mut lines = transcript(&mut self.model(), &finding.case)
+        let mut lines = transcript(&mut *(self.open)(), &finding.case)
             .unwrap_or_else(|why| vec![format!("# {why}")]);
         let mut title = "a law of isolation is broken".to_owned();
         let is_it = |it: &Violation| Self::kind(&it.to_string()) == Self::kind(&finding.what);

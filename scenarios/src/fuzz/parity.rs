@@ -18,10 +18,25 @@ use crate::run::{Machine, ModelKind};
 /// The most smaller cases that are tried on a dockerd.
 const SHRINKS_ON_DOCKER: u64 = 150;
 
+/// Makes a model, empty: the left one, or the right one.
+type Open<'a> = dyn Fn(Side) -> Result<Box<dyn NetworkModel>, String> + 'a;
+
+/// Which of two models.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Side {
+    /// The one that scenarios are written by.
+    Left,
+    /// The other.
+    Right,
+}
+
 /// Cases on two models, which are compared after every step.
 pub struct Parity<'a> {
-    machine: &'a Machine,
-    models: [ModelKind; 2],
+    open: Box<Open<'a>>,
+    /// Quicker models, which shrinking goes on with if they part over the same case.
+    stand_in: Option<Box<Open<'a>>>,
+    /// The most smaller cases that are tried.
+    shrinks: u64,
     engine: Variant,
     world: World,
     /// The models that the last case was played on, if there was one and nothing broke.
@@ -36,20 +51,39 @@ impl<'a> Parity<'a> {
         engine: Variant,
         world: World,
     ) -> Self {
+        let open = |[left, right]: [ModelKind; 2]| {
+            move |side| match side {
+                Side::Left => machine.open(left, engine),
+                Side::Right => machine.open(right, engine),
+            }
+        };
+        let mut parity = Self::between(open(models), engine, world);
+        // dockerd is slow: the kernel takes its place.
+        let quick = models.map(|kind| match kind {
+            ModelKind::Docker => ModelKind::Kernel,
+            quick => quick,
+        });
+        if quick != models {
+            parity.shrinks = SHRINKS_ON_DOCKER;
+            parity.stand_in = (quick[0] != quick[1]).then(|| Box::new(open(quick)) as Box<Open>);
+        }
+        parity
+    }
+
+    /// The two models that `open` makes, each empty, in which these rules hold.
+    pub fn between(
+        open: impl Fn(Side) -> Result<Box<dyn NetworkModel>, String> + 'a,
+        engine: Variant,
+        world: World,
+    ) -> Self {
         Self {
-            machine,
-            models,
+            open: Box::new(open),
+            stand_in: None,
+            shrinks: SHRINKS,
             engine,
             world,
             played: None,
         }
-    }
-
-    /// Whether these two part over a case.
-    fn part(&self, models: [ModelKind; 2], case: &Vec<Step>) -> bool {
-        let mut other = Parity::new(self.machine, models, self.engine, self.world);
-        let found = other.test(case, &mut Coverage::default());
-        found.is_ok_and(|found| found.is_some())
     }
 
     /// Both models, empty.
@@ -60,9 +94,7 @@ impl<'a> Parity<'a> {
             }
             return Ok(models);
         }
-        let [left, right] = self.models;
-        let open = |kind| self.machine.open(kind, self.engine);
-        Ok([open(left)?, open(right)?])
+        Ok([(self.open)(Side::Left)?, (self.open)(Side::Right)?])
     }
 }
 
@@ -95,21 +127,17 @@ impl Subject for Parity<'_> {
         Ok(None)
     }
 
-    /// dockerd is slow. Where the kernel parts from the other over this too, it takes its place.
     fn shrinks(&mut self, failing: &Vec<Step>) -> u64 {
-        let quick = self.models.map(|kind| match kind {
-            ModelKind::Docker => ModelKind::Kernel,
-            quick => quick,
-        });
-        if quick == self.models {
-            return SHRINKS;
-        }
-        if quick[0] != quick[1] && self.part(quick, failing) {
-            self.models = quick;
+        if let Some(quick) = self.stand_in.take() {
+            let slow = std::mem::replace(&mut self.open, quick);
             self.played = None;
-            return SHRINKS;
+            let found = self.test(failing, &mut Coverage::default());
+            match found.is_ok_and(|found| found.is_some()) {
+                true => self.shrinks = SHRINKS,
+                false => (self.open, self.played) = (slow, None),
+            }
         }
-        SHRINKS_ON_DOCKER
+        self.shrinks
     }
 
     fn smaller(case: &Vec<Step>) -> impl Iterator<Item = Vec<Step>> {
@@ -117,13 +145,14 @@ impl Subject for Parity<'_> {
     }
 
     fn write(&mut self, finding: &Finding<Vec<Step>>) -> String {
-        let [left, right] = self.models.map(ModelKind::as_str);
-        let title = format!("{left} and {right} part");
-        let lines = self
-            .open()
-            .and_then(|[mut model, _]| transcript(&mut *model, &finding.case))
-            .unwrap_or_else(|why| vec![format!("# {why}")]);
-        scenario(&title, finding, self.engine, &lines)
+        let written = self.open().and_then(|[mut left, right]| {
+            let title = format!("{} and {} part", left.name(), right.name());
+            Ok((title, transcript(&mut *left, &finding.case)?))
+        });
+        match written {
+            Ok((title, lines)) => scenario(&title, finding, self.engine, &lines),
+            Err(why) => scenario(&why, finding, self.engine, &[]),
+        }
     }
 }
 

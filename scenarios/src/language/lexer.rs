@@ -213,7 +213,7 @@ impl<'a> Lexer<'a> {
         let span = self.at..self.at + text.len();
         self.at = self.end;
         (!text.is_empty()).then(|| Word {
-            text: text.replace("\\\r\n", " ").replace("\\\n", " "),
+            text: text.replace("\\\r\n", "").replace("\\\n", ""),
             plain: !text.contains("\\\n") && !text.contains("\\\r\n"),
             span,
         })

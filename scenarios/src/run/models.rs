@@ -109,7 +109,11 @@ impl Machine {
     }
 
     /// The right to make networks on Linux.
-    pub(crate) fn kernel(&self) -> Result<&Access, String> {
+    ///
+    /// # Errors
+    ///
+    /// Why there is none.
+    pub fn kernel(&self) -> Result<&Access, String> {
         self.kernel.as_ref().map_err(String::clone)
     }
 }
