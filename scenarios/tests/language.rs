@@ -254,7 +254,7 @@ fn what_diverges_is_about_the_file_and_no_step() {
     assert_eq!(scenario.steps.len(), 1, "no daemon is found running");
     let told = |model: &str| scenario.divergence(model).map(|it| (it.line, &*it.reason));
     assert_eq!(told("docker"), Some((2, "it can't")));
-    assert_eq!(told("sim"), Some((3, "for  one")));
+    assert_eq!(told("sim"), Some((3, "for one")));
     assert_eq!(told("kernel"), None);
 }
 
@@ -288,7 +288,7 @@ fn a_line_is_kept_as_it_was_written() {
         lines,
         [
             (2, "dockerd"),
-            (2, "docker run -d --name a    redis"),
+            (2, "docker run -d --name a   redis"),
             (4, "! docker stop b => No 'such' container: b"),
             (5, "probe a icmp host => reply"),
             (6, "! expect host rules a  b"),
