@@ -225,8 +225,15 @@ impl Kernel {
         packet: &Ipv4Packet<'_>,
         seen: &[(Slot, Seen)],
     ) -> impl Iterator<Item = LinkName> {
-        let length = u32::from(packet.get_total_length());
         let key = PacketKey::of(packet);
+        let comes_with =
+            |other: &Seen| (other.link, other.direction) == (frame.link, frame.direction);
+        let fragments = seen
+            .iter()
+            .filter(|(at, other)| *at == slot && comes_with(other));
+        let fragments = fragments.filter_map(|(_, other)| ipv4_of(&other.frame));
+        let same = fragments.filter(|other| PacketKey::of(other) == key);
+        let length = same.map(|other| end_of(&other)).max().unwrap_or_default();
         let left_by = move |port: u32| {
             seen.iter().any(|(at, other)| {
                 *at == slot
@@ -254,6 +261,12 @@ impl Kernel {
             .filter(move |port| port.index != from && !left_by(port.index))
             .map(|port| port.name)
     }
+}
+
+/// The length of a packet, of one that comes in fragments as far as this one: it is put together
+/// before a bridge asks whether a port takes it (`br_nf_dev_queue_xmit`).
+fn end_of(packet: &Ipv4Packet<'_>) -> u32 {
+    u32::from(packet.get_fragment_offset()) * 8 + u32::from(packet.get_total_length())
 }
 
 /// What is the same in all fragments of a packet.

@@ -7,7 +7,7 @@ use std::{
 
 use netparity_core::{
     command::Command,
-    engine::{Action, Decision, Engine, Refusal},
+    engine::{Action, Decision, Engine, Refusal, refusal},
     model::{Dataplane, DataplaneError, ModelError, NetworkModel, Outcome},
     name::{Name, Netns},
     plan::{Op, Plan},
@@ -161,6 +161,17 @@ impl Reference {
         Ok(self.eyes.execute(&Plan::from(ops))?)
     }
 
+    /// Whether what listens on a port is not this one's: it shares the namespace with who does.
+    fn is_of_another(&self, netns: &Netns, name: &Name, port: Port) -> bool {
+        match self.runs.get(name) {
+            Some(own) => !own.listeners.contains(&port),
+            None => {
+                let mut others = self.runs.values();
+                others.any(|it| it.netns == *netns && it.listeners.contains(&port))
+            }
+        }
+    }
+
     /// Does what is not for dockerd to do.
     fn at_prompt(&mut self, action: &Action, ops: Vec<Op>) -> Result<Outcome, ModelError> {
         let mut decision = Decision::default();
@@ -196,6 +207,9 @@ impl NetworkModel for Reference {
             }
             Command::Unlisten { name, port } => {
                 let netns = self.register.netns_of(name)?;
+                if self.is_of_another(&netns, name, *port) {
+                    return Err(refusal::not_listening(name, port).into());
+                }
                 let action = Action::Unlisten(name.clone(), *port);
                 let op = Op::Unlisten { netns, port: *port };
                 let outcome = self.at_prompt(&action, vec![op])?;

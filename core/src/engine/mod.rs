@@ -46,6 +46,7 @@ use crate::{
     model::Outcome,
     name::{Name, Netns},
     plan::{Op, Plan, RuleOp, Sysctl},
+    port::Port,
     snapshot::NetnsState,
 };
 
@@ -144,10 +145,11 @@ impl Engine {
                 })
             }
             Action::Unlisten(name, port) => {
-                let op = Op::Unlisten {
-                    netns: self.netns_of(name)?,
-                    port: *port,
-                };
+                let netns = self.netns_of(name)?;
+                if self.is_of_another(&netns, name, *port) {
+                    return Err(refusal::not_listening(name, port));
+                }
+                let op = Op::Unlisten { netns, port: *port };
                 Ok(Decision {
                     plan: vec![op].into(),
                     changes: vec![Change::NotListening(name.clone(), *port)],
@@ -202,6 +204,18 @@ impl Engine {
             }
             (Action::StartDaemon(_), _) => refusal::no_default_network(&refusal::errno(errno)),
             _ => action.tell(refusal::errno(errno)),
+        }
+    }
+
+    /// Whether what listens on a port is not this one's: it shares the namespace with who does.
+    fn is_of_another(&self, netns: &Netns, name: &Name, port: Port) -> bool {
+        let listens = |container: &Container| {
+            let running = container.running.as_ref();
+            running.is_some_and(|it| it.netns == *netns && it.listeners.contains(&port))
+        };
+        match self.containers.get(name) {
+            Some(own) => !listens(own),
+            None => self.containers.values().any(listens),
         }
     }
 
