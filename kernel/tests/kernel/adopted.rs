@@ -23,7 +23,7 @@ use netparity_core::{
 use netparity_kernel::{Access, Kernel};
 use nix::sched::{CloneFlags, setns};
 
-use crate::network::*;
+use crate::{network::*, start};
 
 fn descriptor(kernel: &Kernel, name: &str) -> OwnedFd {
     let descriptor = kernel.descriptor(&netns(name)).unwrap();
@@ -142,7 +142,9 @@ fn iptables(kernel: &Kernel, arguments: &str) -> bool {
             setns(namespace, CloneFlags::CLONE_NEWNET).unwrap();
             let mut command = Command::new("iptables");
             command.args(arguments.split_whitespace());
-            command.stdin(Stdio::null()).output()
+            command.stdin(Stdio::null());
+            command.stdout(Stdio::piped()).stderr(Stdio::piped());
+            start(&mut command)?.wait_with_output()
         };
         thread::scope(|scope| scope.spawn(run).join().unwrap())
     };

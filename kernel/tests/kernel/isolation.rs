@@ -11,7 +11,7 @@ use std::{
 use netparity_core::{model::Dataplane, parity, probe::Payload};
 use netparity_kernel::{Access, Kernel};
 
-use crate::{network::*, roles};
+use crate::{network::*, roles, start};
 
 fn own_netns() -> std::path::PathBuf {
     fs::read_link("/proc/thread-self/ns/net").unwrap()
@@ -59,12 +59,10 @@ pub fn the_calling_thread_stays_where_it_is(access: &Access) {
 }
 
 fn play(role: &str) -> Child {
-    Command::new(std::env::current_exe().unwrap())
-        .env(roles::ROLE, role)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap()
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command.env(roles::ROLE, role);
+    command.stdin(Stdio::piped()).stdout(Stdio::piped());
+    start(&mut command).unwrap()
 }
 
 /// The namespaces of a process that is killed end: each takes the far end of a veth pair along,

@@ -22,12 +22,31 @@ mod roles;
 mod rollback;
 mod snapshots;
 
-use std::{env, process::ExitCode};
+use std::{
+    env, io,
+    process::{Child, Command, ExitCode},
+    sync::{PoisonError, RwLock, RwLockReadGuard},
+};
 
 use libtest_mimic::{Arguments, Trial};
 use netparity_kernel::{Access, enter};
 
 type Test = (&'static str, fn(&Access));
+
+/// A process that is being started has copies of all descriptors until it is a program of its own:
+/// what is closed meanwhile stays open.
+static STARTING: RwLock<()> = RwLock::new(());
+
+/// Starts a process while nobody minds.
+fn start(command: &mut Command) -> io::Result<Child> {
+    let _nobody_minds = STARTING.write().unwrap_or_else(PoisonError::into_inner);
+    command.spawn()
+}
+
+/// For as long as it lives what is closed is closed.
+fn nothing_starts() -> RwLockReadGuard<'static, ()> {
+    STARTING.read().unwrap_or_else(PoisonError::into_inner)
+}
 
 /// Tests by name.
 macro_rules! tests {

@@ -12,7 +12,7 @@ use netparity_core::{
 };
 use netparity_kernel::{Access, Kernel};
 
-use crate::network::*;
+use crate::{network::*, nothing_starts};
 
 const FORWARD: ChainRef = ChainRef::filter(ChainName::Forward);
 
@@ -148,6 +148,7 @@ fn changes() -> Vec<Vec<Op>> {
 }
 
 pub fn a_refused_plan_leaves_nothing_behind(access: &Access) {
+    let _closed_is_closed = nothing_starts();
     let mut kernel = rich(access);
     let before = settled(&mut kernel);
     let refusals = [
@@ -175,6 +176,7 @@ pub fn a_refused_plan_leaves_nothing_behind(access: &Access) {
 }
 
 pub fn a_refused_plan_leaves_what_it_changed_working(access: &Access) {
+    let _closed_is_closed = nothing_starts();
     let mut kernel = rich(access);
     done(&mut kernel, vec![forward()]);
     for change in changes() {
@@ -201,6 +203,7 @@ pub fn a_refused_plan_leaves_what_it_changed_working(access: &Access) {
 }
 
 pub fn the_first_refusal_is_the_one_reported(access: &Access) {
+    let _closed_is_closed = nothing_starts();
     let mut kernel = rich(access);
     let new_chain = |chain| Op::Rules(RuleOp::NewChain(chain));
     let fine = new_chain(ChainRef::filter(ChainName::Docker));
