@@ -14,7 +14,7 @@ use netparity_core::{
     name::{LinkName, LinkRef, Netns},
     parity::{self, Difference, Facts},
     probe::{Payload, Shot, arp_reply, arp_request},
-    snapshot::{ContainerState, NetnsState, Snapshot, Status},
+    snapshot::{ContainerState, Neighbour, NetnsState, Snapshot, Status},
     trace::{Capture, Direction, Sighting, Station, Tap, Trace},
     verdict::{Unreachable, Verdict},
 };
@@ -305,6 +305,30 @@ fn the_order_of_links_in_hosts_is_free_and_no_other() {
     let same = |lines: &[&str]| parity::snapshots(&one, &hosts(&lines.concat())).is_none();
     assert!(same(&[b, short, own]));
     assert!(!same(&[short, own, b]));
+}
+
+#[test]
+fn what_docker_drew_for_a_bridge_that_is_gone_is_free_and_no_other_address() {
+    let remembers = |mac: [u8; 6]| {
+        let gateway = Neighbour {
+            link: LinkName::ETH0,
+            address: DB,
+        };
+        let state = NetnsState {
+            neighbours: BTreeMap::from([(gateway, MacAddr::from(mac))]),
+            ..NetnsState::default()
+        };
+        Snapshot {
+            netns: BTreeMap::from([(Netns::Named("web".into()), state)]),
+            ..Snapshot::default()
+        }
+    };
+    let drawn = remembers([2, 0x42, 0xfd, 0x90, 5, 0x77]);
+    let again = remembers([2, 0x42, 0x6e, 0x70, 0, 1]);
+    assert_eq!(parity::snapshots(&drawn, &again), None);
+    for other in [[2, 0x42, 172, 17, 0, 1], [2, 0, 0xfd, 0x90, 5, 0x77]] {
+        assert!(parity::snapshots(&drawn, &remembers(other)).is_some());
+    }
 }
 
 #[test]

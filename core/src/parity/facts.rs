@@ -15,7 +15,8 @@ use crate::{
 /// equal for parity.
 ///
 /// A bridge's hardware address is told by whose it is, and so are those of links on the host that
-/// Docker names at random. The order of environment variables does not count, nor that of links in
+/// Docker names at random; that Docker drew it, where a neighbour is still remembered by one that no
+/// link has any more. The order of environment variables does not count, nor that of links in
 /// a hosts file, which dockerd takes from a map.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Facts(BTreeMap<String, String>);
@@ -93,7 +94,11 @@ impl Facts {
                 "{netns}: neighbours: {} on {}",
                 neighbour.address, neighbour.link
             );
-            self.say(place, owner(owners, *mac));
+            let whose = match is_drawn(*mac, neighbour.address) {
+                true if !owners.contains_key(&Station(*mac)) => "drawn by Docker".to_owned(),
+                _ => owner(owners, *mac),
+            };
+            self.say(place, whose);
         }
         for (name, link) in &state.links {
             let mut tell = |what: &str, value: String| {
@@ -202,6 +207,13 @@ fn owners(snapshot: &Snapshot) -> Owners<'_> {
         }
     }
     owners
+}
+
+/// Whether Docker drew a neighbour's hardware address, and did not make it from the neighbour's own
+/// (`netutils.GenerateRandomMAC`, `GenerateMACFromIP`).
+fn is_drawn(mac: MacAddr, neighbour: Ipv4Addr) -> bool {
+    let [first, second, rest @ ..] = mac.octets();
+    [first, second] == [0x02, 0x42] && rest != neighbour.octets()
 }
 
 fn owner(owners: &Owners<'_>, mac: MacAddr) -> String {
