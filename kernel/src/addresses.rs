@@ -68,15 +68,13 @@ pub(crate) fn read(message: &RouteNetlinkMessage) -> Option<(u32, Ipv4Net)> {
     Some((message.header.index, net))
 }
 
-/// Whether packets to `address` are for a namespace that has these addresses.
+/// Whether packets to `address` are for a namespace that has these addresses, whatever its links
+/// and routes are.
 pub(crate) fn is_local(address: Ipv4Addr, own: &[Ipv4Net]) -> bool {
     address.is_loopback()
         || address.is_multicast()
         || address.is_broadcast()
-        || own.iter().any(|net| {
-            // A network's lowest address is nobody's in particular (since Linux 5.14).
-            address == net.addr() || address == net.broadcast()
-        })
+        || own.iter().any(|net| address == net.addr())
 }
 
 /// The addresses of a link, in the kernel's order.

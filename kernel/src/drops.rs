@@ -197,9 +197,9 @@ impl Kernel {
             };
             let bridge = match (link.kind, frame.direction) {
                 (LinkKind::Bridge, Direction::Out) => link.index,
-                (_, Direction::In) => match link.master {
-                    Some(master) => master,
-                    None => continue,
+                (_, Direction::In) => match self.master_of(*slot, link) {
+                    Some(bridge) if bridge.up => bridge.index,
+                    _ => continue,
                 },
                 _ => continue,
             };
@@ -215,6 +215,11 @@ impl Kernel {
         }
         let cause = |(_, slot, port)| (slot, DropCause::TooLong(port));
         lost.into_iter().map(cause).collect()
+    }
+
+    fn master_of(&self, slot: Slot, port: &Link) -> Option<&Link> {
+        let index = port.master?;
+        self.stations.link(Place { slot, index })
     }
 
     fn ports_missed(

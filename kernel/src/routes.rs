@@ -6,8 +6,8 @@ use ipnet::Ipv4Net;
 use netlink_packet_route::{
     AddressFamily, RouteNetlinkMessage,
     route::{
-        RouteAddress, RouteAttribute, RouteHeader, RouteMessage, RouteProtocol, RouteScope,
-        RouteType,
+        RouteAddress, RouteAttribute, RouteFlags, RouteHeader, RouteMessage, RouteProtocol,
+        RouteScope, RouteType,
     },
 };
 use netparity_core::plan::Route;
@@ -143,13 +143,14 @@ pub(crate) fn restore(netlink: &mut Netlink, before: &[Entry]) -> Result<(), Fai
     };
     let gone = now.iter().filter(|route| !same(route.to));
     let mut back: Vec<_> = before.iter().filter(|route| !same(route.to)).collect();
-    // A gateway has to be on a network that can be reached.
     back.sort_by_key(|route| route.via.is_some());
     let append = |route: &&Entry| {
-        Request::append(
-            RouteNetlinkMessage::NewRoute(route.whole()),
-            "put route back",
-        )
+        let mut message = route.whole();
+        if route.via.is_some() {
+            // A route stays when the network of its gateway goes.
+            message.header.flags |= RouteFlags::Onlink;
+        }
+        Request::append(RouteNetlinkMessage::NewRoute(message), "put route back")
     };
     let requests = gone.map(Entry::delete).chain(back.iter().map(append));
     let requests = requests.collect();

@@ -17,14 +17,18 @@ use crate::{
     wire::{ETHERNET, ICMP, Ipv4, TCP, UDP},
 };
 
+/// The group that every host is in, 224.0.0.1.
+const ALL_HOSTS: u32 = 0xe000_0001;
+
 /// What is thought of a packet's source address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Source {
     /// It may be; `direct` if it is next door (`fib_validate_source`'s 1).
-    Fine {
-        direct: bool,
-    },
-    Refused,
+    Fine { direct: bool },
+    /// An address of this namespace's own, or one that no packet comes from.
+    Forged,
+    /// The way back is another one, and that counts here (`rp_filter`).
+    Filtered,
 }
 
 /// Where a packet that has come in goes.
@@ -88,7 +92,7 @@ impl Sim {
             return Way::BadSource;
         }
         if is_multicast(to) {
-            return Way::Here { unicast: false };
+            return self.multicast_input(ns, link, header);
         }
         let leaks = self.has(Fault::LocalhostLeaks);
         if to == u32::MAX || (from == 0 && to == 0) {
@@ -111,7 +115,7 @@ impl Sim {
             To::Broadcast | To::Multicast => self.broadcast_input(ns, link, from),
             To::Local => match self.validate_source(ns, link, from, None) {
                 Source::Fine { .. } => Way::Here { unicast: true },
-                Source::Refused => Way::BadSource,
+                Source::Forged | Source::Filtered => Way::BadSource,
             },
             To::Unicast if !forwards => Way::Unknown,
             To::Unicast => self.route_forward(ns, link, header, entry),
@@ -119,10 +123,30 @@ impl Sim {
     }
 
     fn broadcast_input(&self, ns: NsId, link: LinkId, from: u32) -> Way {
-        if from != 0 && self.validate_source(ns, link, from, None) == Source::Refused {
-            return Way::BadSource;
+        match from {
+            0 => Way::Here { unicast: false },
+            _ => match self.validate_source(ns, link, from, None) {
+                Source::Fine { .. } => Way::Here { unicast: false },
+                Source::Forged | Source::Filtered => Way::BadSource,
+            },
         }
-        Way::Here { unicast: false }
+    }
+
+    /// `ip_route_input_mc`, which counts no martians.
+    fn multicast_input(&self, ns: NsId, link: LinkId, header: &Ipv4) -> Way {
+        let (from, to) = (header.source, header.destination);
+        if to != ALL_HOSTS || (is_loopback(from) && !self.has(Fault::LocalhostLeaks)) {
+            return Way::Martian;
+        }
+        let source = match is_zeronet(from) {
+            true => Source::Fine { direct: false },
+            false => self.validate_source(ns, link, from, None),
+        };
+        match source {
+            Source::Fine { .. } => Way::Here { unicast: false },
+            Source::Forged => Way::Martian,
+            Source::Filtered => Way::BadSource,
+        }
     }
 
     /// `__mkroute_input`.
@@ -130,7 +154,7 @@ impl Sim {
         let out = entry.link;
         let direct = match self.validate_source(ns, link, header.source, Some(out)) {
             Source::Fine { direct } => direct,
-            Source::Refused => return Way::BadSource,
+            Source::Forged | Source::Filtered => return Way::BadSource,
         };
         let path = Path {
             kind: To::Unicast,
@@ -163,19 +187,19 @@ impl Sim {
         let filters = filter != ReversePathFilter::Off;
         if !filters && out != Some(link) {
             return match routes.has_address(source) {
-                true => Source::Refused,
+                true => Source::Forged,
                 false => Source::Fine { direct: false },
             };
         }
         let last_resort = match filters {
-            true => Source::Refused,
+            true => Source::Filtered,
             false => Source::Fine { direct: false },
         };
         let Some(back) = routes.lookup(source, Scope::Universe, None) else {
             return last_resort;
         };
         if back.kind != To::Unicast {
-            return Source::Refused;
+            return Source::Forged;
         }
         if back.link == link {
             return Source::Fine {
@@ -186,7 +210,7 @@ impl Sim {
             return last_resort;
         }
         if filter == ReversePathFilter::Strict {
-            return Source::Refused;
+            return Source::Filtered;
         }
         let by_link = routes.lookup(source, Scope::Universe, Some(link));
         Source::Fine {

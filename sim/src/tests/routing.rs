@@ -160,11 +160,18 @@ fn a_source_that_lives_elsewhere_is_refused_where_the_reverse_path_is_asked_for(
     home.run(filter(ReversePathFilter::Loose));
     assert!(arrives(&mut home));
     home.run(filter(ReversePathFilter::Strict));
-    let drops = home.throw(&probe).drops;
-    assert_eq!(
-        drops[0].to_string(),
-        "host: source address not acceptable on this link"
-    );
+    let refused = |home: &mut Net, probe| {
+        let drops = home.throw(probe).drops;
+        assert_eq!(
+            drops[0].to_string(),
+            "host: source address not acceptable on this link"
+        );
+    };
+    refused(&mut home, &probe);
+    let to_all = shot("a", "224.0.0.1", Payload::Icmp);
+    refused(&mut home, &to_all);
+    home.run(filter(ReversePathFilter::Off));
+    assert!(home.throw(&to_all).drops.is_empty());
 }
 
 #[test]
