@@ -13,6 +13,7 @@ mod counters;
 mod drops;
 mod error;
 mod fence;
+mod last_look;
 mod likeness;
 mod links;
 mod listener;
@@ -87,8 +88,6 @@ pub struct Kernel {
     rule_counts: RuleCounts,
     martians: Counter,
     neighbour_table: Table,
-    /// What was seen last, if nothing was done since.
-    last_look: Option<Snapshot>,
 }
 
 impl Kernel {
@@ -126,7 +125,6 @@ impl Kernel {
         retire(used, &self.access);
         self.stations = Stations::default();
         self.rule_counts = RuleCounts::default();
-        self.last_look = None;
         self.adopt(host)?;
         self.martians.growth()?;
         Ok(())
@@ -178,7 +176,6 @@ impl Kernel {
             rule_counts: RuleCounts::default(),
             martians,
             neighbour_table,
-            last_look: None,
         };
         let event = EpollEvent::new(EpollFlags::EPOLLIN, Source::Fence.token());
         kernel
@@ -210,25 +207,18 @@ impl Dataplane for Kernel {
     }
 
     fn execute(&mut self, plan: &Plan) -> Result<(), DataplaneError> {
-        self.last_look = None;
+        self.expect_changes(plan);
         self.carry_out(plan)
     }
 
     fn probe(&mut self, shot: &Shot) -> Result<Sighting, DataplaneError> {
-        self.last_look = None;
         let sender = self.namespaces.find(&shot.netns);
         let sender = sender.map_err(|failure| failure.at(0))?;
         self.sight(sender, shot).map_err(Failure::broken)
     }
 
     fn snapshot(&mut self) -> Result<Snapshot, DataplaneError> {
-        if let Some(known) = &self.last_look
-            && self.is_private()
-        {
-            return Ok(known.clone());
-        }
-        let look = self.look().map_err(Failure::broken)?;
-        Ok(self.last_look.insert(look).clone())
+        self.look().map_err(Failure::broken)
     }
 
     fn reset(&mut self) -> Result<(), DataplaneError> {

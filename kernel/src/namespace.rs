@@ -18,6 +18,7 @@ use crate::{
     counters::Counter,
     drops::Suspects,
     error::{Doing, Failure},
+    last_look::LastLook,
     links::Links,
     listener::Listener,
     netlink::Netlink,
@@ -41,6 +42,7 @@ pub(crate) struct Namespace {
     pub listeners: BTreeMap<Port, Listener>,
     suspects: Suspects,
     addresses: Option<Vec<Ipv4Net>>,
+    pub last_look: LastLook,
     /// Whether its links may come and go without a plan.
     pub is_adopted: bool,
     /// Whether others were told where it is.
@@ -86,6 +88,7 @@ impl Namespace {
             listeners: BTreeMap::new(),
             suspects: spare.suspects,
             addresses: None,
+            last_look: LastLook::default(),
             is_adopted: false,
             is_lent: Cell::new(false),
             settings: Vec::new(),
@@ -124,6 +127,7 @@ impl Namespace {
             listeners: BTreeMap::new(),
             suspects: Suspects::default(),
             addresses: None,
+            last_look: LastLook::default(),
             is_adopted: false,
             is_lent: Cell::new(false),
             settings: Vec::new(),

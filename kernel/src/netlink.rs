@@ -19,7 +19,10 @@ use netlink_sys::{AsyncSocket, TokioSocket, protocols::NETLINK_ROUTE};
 use nix::libc::ENODEV;
 use tokio::runtime::Runtime;
 
-use crate::error::{Doing, Failure};
+use crate::{
+    error::{Doing, Failure},
+    links::{self, Links},
+};
 
 /// A connection to the kernel that speaks for the namespace it was opened in.
 ///
@@ -172,6 +175,12 @@ impl Netlink {
                 content => content.transpose(),
             });
         present.collect()
+    }
+
+    /// Sleeps until nobody is changing a network: the kernel answers for a link under the same lock.
+    pub(crate) fn await_turn(&mut self) -> Result<(), Failure> {
+        let question = links::ask(Links::LOOPBACK);
+        self.get(vec![question], "look at loopback").map(drop)
     }
 
     fn ask(

@@ -104,6 +104,7 @@ impl Kernel {
 
     fn send(&mut self, slot: Slot, shot: &Shot) -> Result<Option<Errno>, Failure> {
         let namespace = self.namespaces.get_mut(slot)?;
+        namespace.last_look.note_traffic();
         let lookup = match routes::look_up(&mut namespace.netlink, shot.to) {
             Ok(lookup) => lookup,
             Err(failure) => return sender::refusal(failure).map(Some),

@@ -95,6 +95,9 @@ fn scrub(used: Used, access: &Access, runtime: &Arc<Runtime>) -> Result<Option<S
         let mut netlink = Netlink::open(runtime)?;
         clear_links(&mut netlink, spare.has_bridge)?;
         for setting in settings.iter().rev() {
+            if setting.is_set_in_a_spin() {
+                netlink.await_turn()?;
+            }
             sysctl::reset(setting)?;
         }
         if has_rules {

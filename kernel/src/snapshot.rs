@@ -17,6 +17,7 @@ use netparity_core::{
 use crate::{
     Kernel, addresses,
     error::Failure,
+    last_look::Fresh,
     links::{self, Link, Links, mac_of},
     namespace::Namespace,
     namespaces::Namespaces,
@@ -24,15 +25,29 @@ use crate::{
     routes,
 };
 
+/// What was seen of a namespace.
+pub(crate) struct Look {
+    /// All but its rules.
+    pub state: NetnsState,
+    names: BTreeMap<u32, LinkName>,
+}
+
 impl Kernel {
-    /// Looks at every namespace.
+    /// Looks at every namespace. What nothing can have changed is not asked for again.
     pub(crate) fn look(&mut self) -> Result<Snapshot, Failure> {
+        let is_private = self.is_private();
+        if is_private {
+            self.note_stray_traffic()?;
+        }
         let mut snapshot = Snapshot::default();
         for slot in self.namespaces.named() {
             let namespace = self.namespaces.get_mut(slot)?;
+            if !is_private {
+                namespace.last_look.forget();
+            }
             let mut state = namespace.look()?;
             if slot == Namespaces::HOST {
-                state.rules = self.firewall.read()?;
+                state.rules = self.firewall.look(is_private)?;
             }
             snapshot.netns.insert(namespace.name.clone(), state);
         }
@@ -43,6 +58,18 @@ impl Kernel {
 impl Namespace {
     /// All but its rules.
     fn look(&mut self) -> Result<NetnsState, Failure> {
+        let look = match self.last_look.take() {
+            Fresh::Yes(look) => look,
+            Fresh::ButForTraffic(mut look) => {
+                look.follow_traffic(&mut self.netlink)?;
+                look
+            }
+            Fresh::No => self.look_at_all()?,
+        };
+        Ok(self.last_look.keep(look).state.clone())
+    }
+
+    fn look_at_all(&mut self) -> Result<Look, Failure> {
         let netlink = &mut self.netlink;
         let links = list_links(netlink)?;
         let names: BTreeMap<u32, LinkName> =
@@ -54,10 +81,6 @@ impl Namespace {
             ..NetnsState::default()
         };
         for link in &links {
-            let mut learned = BTreeMap::new();
-            if link.kind == LinkKind::Bridge {
-                learned = list_learned(netlink, link.index, &names)?;
-            }
             let link_state = LinkState {
                 kind: link.kind,
                 mac: link.mac,
@@ -66,7 +89,7 @@ impl Namespace {
                 carrier: link.carrier,
                 master: link.master.and_then(|index| names.get(&index).copied()),
                 addresses: Vec::new(),
-                learned,
+                learned: BTreeMap::new(),
             };
             state.links.insert(link.name, link_state);
         }
@@ -85,18 +108,33 @@ impl Namespace {
             kernel: entry.kernel,
         };
         state.routes = routes::list(netlink)?.into_iter().map(route).collect();
-        for message in list_neighbours(netlink, AddressFamily::Inet, Vec::new())? {
-            if let Some((neighbour, mac)) = known_neighbour(&message, &names) {
-                state.neighbours.insert(neighbour, mac);
-            }
-        }
+        let mut look = Look { state, names };
+        look.follow_traffic(netlink)?;
         if !self.sockets.is_open() {
             let mut sockets = std::mem::take(&mut self.sockets);
             self.inside(|| sockets.open())?;
             self.sockets = sockets;
         }
-        state.listeners = self.sockets.servers()?.into_iter().collect();
-        Ok(state)
+        look.state.listeners = self.sockets.servers()?.into_iter().collect();
+        Ok(look)
+    }
+}
+
+impl Look {
+    /// Looks again at what packets change: what bridges have learned, and neighbours.
+    fn follow_traffic(&mut self, netlink: &mut Netlink) -> Result<(), Failure> {
+        let Self { state, names } = self;
+        for (index, name) in names.iter() {
+            if let Some(link) = state.links.get_mut(name)
+                && link.kind == LinkKind::Bridge
+            {
+                link.learned = list_learned(netlink, *index, names)?;
+            }
+        }
+        let neighbours = list_neighbours(netlink, AddressFamily::Inet, Vec::new())?;
+        let known = |message: &NeighbourMessage| known_neighbour(message, names);
+        state.neighbours = neighbours.iter().filter_map(known).collect();
+        Ok(())
     }
 }
 

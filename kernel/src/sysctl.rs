@@ -14,6 +14,13 @@ pub(crate) struct Setting {
 }
 
 impl Setting {
+    /// Whether the kernel only tries for the lock under which it sets this, that of all changes to
+    /// networks, and while another has it tries again and keeps a processor busy
+    /// (`devinet_sysctl_forward`).
+    pub(crate) fn is_set_in_a_spin(&self) -> bool {
+        self.path == IP_FORWARD
+    }
+
     /// Whether both are of the same parameter.
     pub(crate) fn is_of_same(&self, other: &Self) -> bool {
         self.path == other.path

@@ -146,6 +146,9 @@ impl Kernel {
     ) -> Result<(), Failure> {
         let slot = self.namespaces.find(netns)?;
         let namespace = self.namespaces.get_mut(slot)?;
+        if let Sysctl::IpForward(_) = sysctl {
+            namespace.netlink.await_turn()?;
+        }
         let old = namespace.inside(|| sysctl::set(sysctl))?;
         namespace.changed(old.clone());
         journal.push(Undo::Sysctl(slot, old));

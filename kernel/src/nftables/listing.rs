@@ -24,8 +24,18 @@ struct Listing {
 }
 
 impl Firewall {
+    /// The rules, as the kernel has them. Where nobody else changes them, it is not asked again as
+    /// long as nothing is changed here.
+    pub(crate) fn look(&mut self, is_private: bool) -> Result<RuleSet, Failure> {
+        let rules = match self.last_look.take() {
+            Some(known) if is_private => known,
+            _ => self.read()?,
+        };
+        Ok(self.last_look.insert(rules).clone())
+    }
+
     /// The rules, as the kernel has them.
-    pub(crate) fn read(&mut self) -> Result<RuleSet, Failure> {
+    pub(super) fn read(&mut self) -> Result<RuleSet, Failure> {
         let listing = self.list()?;
         let mut set = RuleSet::default();
         for ListedChain { at, policy, .. } in listing.chains {

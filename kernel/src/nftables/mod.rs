@@ -16,7 +16,7 @@ mod socket;
 mod translate;
 mod uapi;
 
-use netparity_core::plan::RuleOp;
+use netparity_core::{plan::RuleOp, rules::RuleSet};
 use nix::libc::{EINVAL, ERESTART};
 
 use crate::error::Failure;
@@ -39,6 +39,8 @@ pub(crate) struct Firewall {
     dialect: Dialect,
     /// Absent while it is not known to be what the kernel has.
     index: Option<Index>,
+    /// What was read last, if nothing was changed here since.
+    last_look: Option<RuleSet>,
 }
 
 /// Who writes the rules, and so in which expressions they are.
@@ -86,6 +88,7 @@ impl Firewall {
             socket: Socket::open()?,
             dialect,
             index: None,
+            last_look: None,
         })
     }
 
@@ -106,6 +109,7 @@ impl Firewall {
         if ops.is_empty() {
             return Ok(());
         }
+        self.last_look = None;
         loop {
             match self.attempt(ops)? {
                 Attempt::Done => return Ok(()),

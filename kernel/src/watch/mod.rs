@@ -129,7 +129,9 @@ impl Kernel {
                 Some(Source::Tap(slot)) => {
                     let seen = watching.seen.entry(slot).or_default();
                     let before = seen.len();
-                    self.namespaces.get_mut(slot)?.tap.drain(frame, seen)?;
+                    let namespace = self.namespaces.get_mut(slot)?;
+                    namespace.last_look.note_traffic();
+                    namespace.tap.drain(frame, seen)?;
                     moved |= seen.len() > before;
                 }
                 Some(Source::Server(slot, port)) => {
@@ -175,8 +177,9 @@ impl Kernel {
         }
         let mut gave_up = false;
         for (Place { slot, index }, address) in asked {
-            let netlink = &mut self.namespaces.get_mut(slot)?.netlink;
-            gave_up |= neighbours::give_up(netlink, index, address)?;
+            let namespace = self.namespaces.get_mut(slot)?;
+            namespace.last_look.note_traffic();
+            gave_up |= neighbours::give_up(&mut namespace.netlink, index, address)?;
         }
         Ok(gave_up)
     }
