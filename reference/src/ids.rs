@@ -7,6 +7,9 @@ use netparity_core::engine::identity;
 /// How many digits of an id Docker shows to people, and makes a hostname of.
 const SHORT: usize = 12;
 
+/// How many digits an id has.
+const LONG: usize = 64;
+
 /// The ids that the engine has given, and core's for them, by their first digits.
 #[derive(Default)]
 pub(crate) struct Ids {
@@ -38,18 +41,26 @@ impl Ids {
         self.real.insert(short(told), real.to_owned());
     }
 
-    /// `text` with every id of Docker's in it, whole or short, replaced by core's.
+    /// `text` with every id of Docker's in it, whole or short, replaced by core's; one that is not
+    /// known is an endpoint's.
     pub(crate) fn tell(&self, text: &str) -> String {
-        replace(text, &self.told)
+        replace(text, &self.told, |word| {
+            let is_id = word.len() == LONG && word.bytes().all(|it| it.is_ascii_hexdigit());
+            is_id.then(identity::endpoint_id)
+        })
     }
 
     /// `text` with every id of core's in it replaced by Docker's.
     pub(crate) fn untell(&self, text: &str) -> String {
-        replace(text, &self.real)
+        replace(text, &self.real, |_| None)
     }
 }
 
-fn replace(text: &str, ids: &BTreeMap<String, String>) -> String {
+fn replace(
+    text: &str,
+    ids: &BTreeMap<String, String>,
+    unknown: impl Fn(&str) -> Option<String>,
+) -> String {
     let mut replaced = String::with_capacity(text.len());
     for word in text.split_inclusive(|c: char| !c.is_ascii_alphanumeric()) {
         let plain = word.trim_end_matches(|c: char| !c.is_ascii_alphanumeric());
@@ -57,7 +68,10 @@ fn replace(text: &str, ids: &BTreeMap<String, String>) -> String {
             .get(..SHORT)
             .and_then(|short| ids.get(short))
             .and_then(|id| id.get(..plain.len()));
-        replaced.push_str(id.unwrap_or(plain));
+        match id {
+            Some(id) => replaced.push_str(id),
+            None => replaced.push_str(unknown(plain).as_deref().unwrap_or(plain)),
+        }
         replaced.push_str(&word[plain.len()..]);
     }
     replaced
@@ -91,5 +105,8 @@ mod tests {
         ] {
             assert_eq!(ids.tell(other), other);
         }
+        let endpoint = identity::endpoint_id();
+        assert_eq!(ids.tell(&"0f".repeat(32)), endpoint);
+        assert_eq!(ids.untell(&endpoint), endpoint);
     }
 }

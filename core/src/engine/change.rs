@@ -1,5 +1,7 @@
 //! What changes once a decision's plan has been carried out.
 
+use std::net::Ipv4Addr;
+
 use super::{
     Engine,
     container::{Container, Running},
@@ -32,6 +34,8 @@ pub(super) enum Change {
     CutOff(Name),
     Started(Name, Box<Running>),
     HostsWritten(Name, String),
+    /// It could not be started, and keeps the address that it was given.
+    AddressKept(Name, Ipv4Addr),
     LinkRulesAdded(Vec<Rule>),
     LinkRulesDeleted(Vec<Rule>),
     Stopped(Name),
@@ -76,7 +80,13 @@ impl Engine {
             Change::HostsWritten(name, text) => {
                 if let Some(container) = self.containers.get_mut(&name) {
                     container.hosts = Some(container.serial);
+                    container.stale_address = None;
                     self.files.write(container.serial, text);
+                }
+            }
+            Change::AddressKept(name, address) => {
+                if let Some(container) = self.containers.get_mut(&name) {
+                    container.stale_address = Some(address);
                 }
             }
             Change::LinkRulesAdded(rules) => self.tables.links.extend(rules),

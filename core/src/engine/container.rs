@@ -35,6 +35,9 @@ pub(super) struct Container {
     pub parents: BTreeSet<Name>,
     /// Whose hosts file it has, by serial number, once it was started.
     pub hosts: Option<u64>,
+    /// Where its endpoint was when it could not be started for the first time, and Docker forgot to
+    /// forget it: that comes with the sandbox, and there was none yet (`releaseNetwork`).
+    pub stale_address: Option<Ipv4Addr>,
     /// It was started where there was no default network, and will not have one again
     /// (`NetworkDisabled`).
     pub has_no_network: bool,

@@ -70,6 +70,7 @@ impl Engine {
             links,
             parents: BTreeSet::new(),
             hosts: None,
+            stale_address: None,
             has_no_network: false,
             was_started: false,
             running: None,

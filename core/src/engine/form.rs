@@ -75,12 +75,13 @@ impl Engine {
             links,
             parents,
             hosts,
+            stale_address,
             has_no_network,
             was_started,
             running,
         } = container;
         write_spec(form, spec);
-        form.value(&(ports, has_no_network, was_started));
+        form.value(&(ports, stale_address, has_no_network, was_started));
         form.value(&links.len());
         for link in links {
             self.write_link(form, link);

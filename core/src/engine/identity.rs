@@ -14,6 +14,11 @@ pub fn network_id() -> String {
     id(1, 0)
 }
 
+/// What stands for the id of any endpoint: only words of refusal have them.
+pub fn endpoint_id() -> String {
+    id(2, 0)
+}
+
 fn id(kind: u64, serial: u64) -> String {
     (0..4)
         .map(|part| format!("{:016x}", mix(kind << 48 | serial << 2 | part)))

@@ -130,6 +130,7 @@ texts! {
     link_to_stopped(child, path) = "Cannot link to a non running container: /{child} AS {path}";
     child_off_bridge(id) = "container {id} not attached to default bridge network";
     endpoint(name, why) = "failed to create endpoint {name} on network bridge: {why}";
+    stale_endpoint(name, endpoint) = "driver failed programming external connectivity on endpoint {name} ({endpoint}): invalid endpoint id: {endpoint}";
     veth_mtu(veth) = "failed to set MTU on host interface {veth}: invalid argument";
     no_bridge(veth, bridge) = "adding interface {veth} to bridge {bridge} failed: could not find bridge {bridge}: route ip+net: no such network interface";
     sethostname() = "failed to create shim task: OCI runtime create failed: runc create failed: unable to start container process: error during container init: sethostname: invalid argument: unknown";

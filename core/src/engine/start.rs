@@ -8,7 +8,7 @@ use super::{
     change::Change,
     container::{Container, Endpoint, Running},
     daemon::Network,
-    endpoint, environment, hosts,
+    endpoint, environment, hosts, identity,
     link_rules::Kin,
     links::{self, Link},
     refusal::{self, Refusal},
@@ -118,7 +118,13 @@ impl Engine {
         let address = free.ok_or_else(|| refusal::no_free_address(&network.id))?;
         endpoint::check_mtu(name, network, address)?;
         if let Some(link) = container.links.iter().find(|link| !link.is_on_bridge) {
-            return Err(refusal::link_off_bridge(&link.child));
+            let is_first = container.hosts.is_none();
+            let kept = is_first.then(|| Change::AddressKept(name.clone(), address));
+            return Ok(Decision {
+                changes: kept.into_iter().collect(),
+                refusal: Some(refusal::link_off_bridge(&link.child)),
+                ..Decision::default()
+            });
         }
         // From here on Docker has written files, and rules that it takes back, before it finds
         // a reason to refuse.
@@ -130,11 +136,14 @@ impl Engine {
             false => self.kin(container),
         };
         let rules = self.link_rules(network, container, address, &kin);
-        let link_env = self.link_environment(container).and_then(|env| {
-            endpoint::check_mac(container, address)?;
-            check_hostname(container)?;
-            Ok(env)
-        });
+        let link_env = self
+            .check_children(name, container, network)
+            .and_then(|()| self.link_environment(container))
+            .and_then(|env| {
+                endpoint::check_mac(container, address)?;
+                check_hostname(container)?;
+                Ok(env)
+            });
         let link_env = match link_env {
             Ok(env) => env,
             Err(refusal) => {
@@ -167,6 +176,21 @@ impl Engine {
         (child.serial == link.serial).then_some(child)
     }
 
+    /// With icc off, the rules of links are written for endpoints that have to be there
+    /// (`driver.link`).
+    fn check_children(
+        &self,
+        name: &Name,
+        container: &Container,
+        network: &Network,
+    ) -> Result<(), Refusal> {
+        let mut children = container.links.iter().filter_map(|link| self.child(link));
+        match children.any(|child| child.stale_address.is_some()) && !network.icc {
+            true => Err(refusal::stale_endpoint(name, identity::endpoint_id())),
+            false => Ok(()),
+        }
+    }
+
     /// The variables of a container's links (`setupLinkedContainers`).
     fn link_environment(&self, container: &Container) -> Result<Vec<String>, Refusal> {
         let mut env = Vec::new();
@@ -192,9 +216,10 @@ impl Engine {
             let Some(child) = self.child(link) else {
                 continue;
             };
-            if let Some(endpoint) = child.endpoint() {
+            let address = child.endpoint().map(|endpoint| endpoint.address);
+            if let Some(address) = address.or(child.stale_address) {
                 text.push_str(&hosts::link_line(
-                    endpoint.address,
+                    address,
                     link.alias(),
                     &child.hostname,
                     link.child.as_str(),
