@@ -1,7 +1,9 @@
 //! Servers on `0.0.0.0`.
 
 use std::{
+    collections::BTreeSet,
     io::{IoSlice, IoSliceMut},
+    net::SocketAddrV4,
     os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd},
 };
 
@@ -54,8 +56,13 @@ impl Listener {
         Ok(Self(socket))
     }
 
-    /// Sends every datagram that has come back to where it came from. Returns whether there was one.
-    pub(crate) fn echo(&self, room: &mut [u8]) -> Result<bool, Failure> {
+    /// Sends every datagram that has come back to where it came from, but once to each: two servers
+    /// would answer each other for ever. Returns whether there was one.
+    pub(crate) fn echo(
+        &self,
+        room: &mut [u8],
+        answered: &mut BTreeSet<SocketAddrV4>,
+    ) -> Result<bool, Failure> {
         let mut echoed = false;
         loop {
             let mut control = cmsg_space!(libc::in_pktinfo);
@@ -75,6 +82,9 @@ impl Listener {
                 _ => None,
             };
             let (length, from) = (got.bytes, got.address);
+            if !from.is_some_and(|from| answered.insert(from.into())) {
+                continue;
+            }
             let Some(mut info) = got.cmsgs().ok().and_then(|mut all| all.find_map(info)) else {
                 continue;
             };

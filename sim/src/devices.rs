@@ -105,8 +105,11 @@ impl Sim {
     pub(crate) fn add_veth(&mut self, near: &VethEnd, far: &VethEnd) -> Result<(), Errno> {
         let ends = [near, far];
         let mut masters = [None; 2];
-        for (master, end) in masters.iter_mut().zip(ends) {
-            let ns = self.find_netns(&end.link.netns)?;
+        let mut namespaces = [NsId::default(); 2];
+        for (ns, end) in namespaces.iter_mut().zip(ends) {
+            *ns = self.find_netns(&end.link.netns)?;
+        }
+        for ((master, end), ns) in masters.iter_mut().zip(ends).zip(namespaces) {
             if let Some(name) = end.master {
                 *master = Some(self.find_in(ns, name).ok_or(Errno::ENODEV)?);
             }

@@ -34,6 +34,7 @@ impl Canonical for Sim {
             arrived: _,
             in_program: _,
             echoes: _,
+            answered: _,
             waiting: _,
             unresolved: _,
             failed: _,

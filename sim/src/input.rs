@@ -8,7 +8,7 @@ use crate::{
     fault::Fault,
     fragment::Whom,
     icmp::Error,
-    link::{is_loopback, is_multicast, is_zeronet},
+    link::{ALL_HOSTS, is_loopback, is_multicast, is_zeronet},
     netfilter::Hook,
     path::Path,
     route::{Entry, Scope, To},
@@ -16,9 +16,6 @@ use crate::{
     slab::{LinkId, NsId},
     wire::{ETHERNET, ICMP, Ipv4, TCP, UDP},
 };
-
-/// The group that every host is in, 224.0.0.1.
-const ALL_HOSTS: u32 = 0xe000_0001;
 
 /// What is thought of a packet's source address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -79,7 +79,7 @@ use skb::Skb;
 use slab::{BridgeId, LinkId, NsId, Slab, WaitId};
 use stations::Stations;
 use tape::Tape;
-use udp::Echo;
+use udp::{Asked, Echo};
 use undo::Undo;
 
 /// A simulated Linux host with its namespaces.
@@ -109,6 +109,8 @@ pub struct Sim {
     in_program: bool,
     /// What servers send when nothing is in flight: they are programs, and slow.
     echoes: VecDeque<Echo>,
+    /// Whom which servers have answered because of the probe under way.
+    answered: FastMap<Asked, ()>,
     /// Packets that wait for a neighbour's hardware address.
     waiting: Slab<WaitId, Vec<Skb>>,
     /// Neighbours that were asked for and have not answered.
@@ -154,6 +156,7 @@ impl Sim {
             arrived: 0,
             in_program: false,
             echoes: VecDeque::new(),
+            answered: FastMap::default(),
             waiting: Slab::default(),
             unresolved: Vec::new(),
             failed: FastMap::default(),

@@ -108,6 +108,9 @@ impl Address {
     }
 }
 
+/// The group that every host is in, 224.0.0.1.
+pub(crate) const ALL_HOSTS: u32 = 0xe000_0001;
+
 pub(crate) fn mask(prefix: u8) -> u32 {
     u32::MAX
         .checked_shl(32 - u32::from(prefix))

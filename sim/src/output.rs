@@ -7,6 +7,7 @@ use crate::{
     fault::Fault,
     fragment,
     icmp::Error,
+    link::ALL_HOSTS,
     netfilter::Hook,
     path::Path,
     route::To,
@@ -73,7 +74,12 @@ impl Sim {
             // Translated to somebody else: `ip_route_me_harder`.
             path = self.route_output(ns, after, path.source)?;
         }
-        if path.kind == To::Broadcast && !self.is_loopback_link(path.link) {
+        let for_all = match path.kind {
+            To::Broadcast => true,
+            To::Multicast => after == ALL_HOSTS,
+            To::Local | To::Unicast => false,
+        };
+        if for_all && !self.is_loopback_link(path.link) {
             self.send_copy(ns, &skb, path.link);
         }
         if !self.hook(Hook::Postrouting, ns, &mut skb, None, Some(path.link)) {
@@ -82,14 +88,14 @@ impl Sim {
         }
         skb.retained = match path.kind {
             To::Local => Retained::Local,
-            To::Broadcast => Retained::Broadcast,
+            _ if for_all => Retained::Broadcast,
             _ => Retained::Unicast,
         };
         self.finish_output(skb, path.link, path.next(after), path.mtu as usize);
         Ok(())
     }
 
-    /// Sends the namespace itself what it broadcasts (`ip_mc_output`).
+    /// Sends the namespace itself what it sends to all (`ip_mc_output`).
     fn send_copy(&mut self, ns: NsId, skb: &Skb, link: LinkId) {
         let mut copy = self.copy(skb);
         if self.hook(Hook::Postrouting, ns, &mut copy, None, Some(link)) {

@@ -135,6 +135,7 @@ impl Sim {
     ) -> (Option<Errno>, bool) {
         self.tape.start(watch);
         self.arrived = 0;
+        self.answered.clear();
         let error = self.as_program(send).err();
         self.run();
         self.conntrack.sweep();

@@ -22,6 +22,14 @@ pub(crate) struct Echo {
     datagram: Vec<u8>,
 }
 
+/// A server that was asked, and who asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Asked {
+    ns: NsId,
+    port: u16,
+    by: (u32, u16),
+}
+
 impl Sim {
     pub(crate) fn has_udp_listener(&self, ns: NsId, port: u16) -> bool {
         let port = Port::new(port, Protocol::Udp);
@@ -40,7 +48,16 @@ impl Sim {
         if !unchecked && segment_checksum(from, to, UDP, datagram) != 0 {
             return;
         }
-        if self.has_udp_listener(ns, u16_at(datagram, 2)) {
+        let asked = Asked {
+            ns,
+            port: u16_at(datagram, 2),
+            by: (from, u16_at(datagram, 0)),
+        };
+        if self.has_udp_listener(ns, asked.port) {
+            // Two servers would answer each other for ever.
+            if self.answered.insert(asked, ()).is_some() {
+                return;
+            }
             let own = match unicast {
                 true => to,
                 false => self.own_address(skb.link, from),

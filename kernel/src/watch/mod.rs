@@ -4,11 +4,11 @@ mod source;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    net::Ipv4Addr,
+    net::{Ipv4Addr, SocketAddrV4},
     time::{Duration, Instant},
 };
 
-use netparity_core::trace::Direction;
+use netparity_core::{port::Port, trace::Direction};
 use nix::{
     errno::Errno,
     sys::epoll::{EpollEvent, EpollTimeout},
@@ -34,6 +34,8 @@ pub(crate) struct Watching {
     pub seen: BTreeMap<Slot, Vec<Seen>>,
     /// How many of them have been searched for requests to neighbours.
     searched: BTreeMap<Slot, usize>,
+    /// Whom each server has answered.
+    answered: BTreeMap<(Slot, Port), BTreeSet<SocketAddrV4>>,
     deadline: Instant,
     pub timed_out: bool,
 }
@@ -44,6 +46,7 @@ impl Watching {
             sender,
             seen: BTreeMap::new(),
             searched: BTreeMap::new(),
+            answered: BTreeMap::new(),
             deadline: Instant::now() + SAFETY_NET,
             timed_out: false,
         }
@@ -136,7 +139,8 @@ impl Kernel {
                 }
                 Some(Source::Server(slot, port)) => {
                     if let Some(server) = self.namespaces.get_mut(slot)?.listeners.get(&port) {
-                        moved |= server.echo(frame)?;
+                        let answered = watching.answered.entry((slot, port)).or_default();
+                        moved |= server.echo(frame, answered)?;
                     }
                 }
                 None => {}
