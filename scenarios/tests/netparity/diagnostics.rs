@@ -32,7 +32,8 @@ fn told(lines: &[&str]) -> String {
 #[track_caller]
 fn snapshot(told: &str) {
     let test = std::thread::current();
-    let name = test.name().unwrap_or_default().to_owned();
+    let path = test.name().unwrap_or_default();
+    let name = path.rsplit("::").next().unwrap_or_default().to_owned();
     insta::with_settings!({omit_expression => true}, {
         insta::assert_snapshot!(name, told);
     });
