@@ -70,7 +70,9 @@ impl Kernel {
     /// [`DataplaneError::Refused`] where there is none of that name.
     pub fn forget_namespace(&mut self, netns: &Netns) -> Result<(), DataplaneError> {
         let slot = self.namespaces.find(netns).map_err(|it| it.at(0))?;
-        self.remove_namespace(slot).map_err(Failure::broken)
+        self.catch_up_with_unwatched()
+            .and_then(|()| self.remove_namespace(slot))
+            .map_err(Failure::broken)
     }
 
     /// Takes note of what others have changed in the namespaces of theirs, and waits until packets

@@ -112,6 +112,20 @@ impl Kernel {
         seen: &[(Slot, Seen)],
         sender: Slot,
     ) -> Result<Vec<Drop>, Failure> {
+        let (mut drops, by_rules) = self.counted_drops(seen, sender)?;
+        for (slot, cause) in self.too_long(seen, by_rules) {
+            let netns = self.namespaces.get_mut(slot)?.name.clone();
+            drops.insert(Drop { netns, cause });
+        }
+        Ok(drops.into_iter().collect())
+    }
+
+    /// What counters say was dropped of these frames, and how many packets rules have taken.
+    pub(crate) fn counted_drops(
+        &mut self,
+        seen: &[(Slot, Seen)],
+        sender: Slot,
+    ) -> Result<(BTreeSet<Drop>, u64), Failure> {
         let mut drops = BTreeSet::new();
         let slots: BTreeSet<Slot> = seen.iter().map(|(slot, _)| *slot).collect();
         let mut by_rules = 0;
@@ -130,11 +144,7 @@ impl Kernel {
                 drops.insert(Drop { netns, cause });
             }
         }
-        for (slot, cause) in self.too_long(seen, by_rules) {
-            let netns = self.namespaces.get_mut(slot)?.name.clone();
-            drops.insert(Drop { netns, cause });
-        }
-        Ok(drops.into_iter().collect())
+        Ok((drops, by_rules))
     }
 
     fn suspect(&mut self, slot: Slot, seen: &[(Slot, Seen)]) -> Result<Suspicion, Failure> {

@@ -114,11 +114,13 @@ impl Kernel {
     fn forget_look(&mut self, slot: Slot) {
         if let Ok(namespace) = self.namespaces.get_mut(slot) {
             namespace.last_look.forget();
+            namespace.lookups.clear();
         }
     }
 
     /// Takes note of packets that came of something else than a probe.
     pub(crate) fn note_stray_traffic(&mut self) -> Result<(), Failure> {
+        self.catch_up_with_unwatched()?;
         self.read_all(&mut Watching::new(Namespaces::HOST))
             .map(drop)
     }

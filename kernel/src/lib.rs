@@ -38,6 +38,7 @@ mod stations;
 mod sys;
 mod sysctl;
 mod tap;
+mod verdict;
 mod watch;
 
 pub use access::{Access, Unavailable, enter};
@@ -52,6 +53,7 @@ use netparity_core::{
     probe::Shot,
     snapshot::Snapshot,
     trace::Sighting,
+    verdict::Verdict,
 };
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags};
 use tokio::runtime::{Builder, Runtime};
@@ -69,6 +71,7 @@ use crate::{
     nftables::Firewall,
     scrub::{Used, retire},
     stations::Stations,
+    verdict::Unwatched,
     watch::{Room, Source},
 };
 
@@ -88,6 +91,7 @@ pub struct Kernel {
     rule_counts: RuleCounts,
     martians: Counter,
     neighbour_table: Table,
+    unwatched: Unwatched,
 }
 
 impl Kernel {
@@ -125,6 +129,7 @@ impl Kernel {
         retire(used, &self.access);
         self.stations = Stations::default();
         self.rule_counts = RuleCounts::default();
+        self.unwatched = Unwatched::default();
         self.adopt(host)?;
         self.martians.growth()?;
         Ok(())
@@ -176,6 +181,7 @@ impl Kernel {
             rule_counts: RuleCounts::default(),
             martians,
             neighbour_table,
+            unwatched: Unwatched::default(),
         };
         let event = EpollEvent::new(EpollFlags::EPOLLIN, Source::Fence.token());
         kernel
@@ -207,6 +213,7 @@ impl Dataplane for Kernel {
     }
 
     fn execute(&mut self, plan: &Plan) -> Result<(), DataplaneError> {
+        self.catch_up_with_unwatched().map_err(Failure::broken)?;
         self.expect_changes(plan);
         self.carry_out(plan)
     }
@@ -215,6 +222,12 @@ impl Dataplane for Kernel {
         let sender = self.namespaces.find(&shot.netns);
         let sender = sender.map_err(|failure| failure.at(0))?;
         self.sight(sender, shot).map_err(Failure::broken)
+    }
+
+    fn verdict(&mut self, shot: &Shot) -> Result<Verdict, DataplaneError> {
+        let sender = self.namespaces.find(&shot.netns);
+        let sender = sender.map_err(|failure| failure.at(0))?;
+        self.end_of(sender, shot).map_err(Failure::broken)
     }
 
     fn snapshot(&mut self) -> Result<Snapshot, DataplaneError> {

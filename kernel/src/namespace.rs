@@ -4,6 +4,7 @@ use std::{
     cell::Cell,
     collections::BTreeMap,
     fs::File,
+    net::Ipv4Addr,
     os::fd::{AsFd, BorrowedFd, OwnedFd},
     sync::Arc,
 };
@@ -22,6 +23,7 @@ use crate::{
     links::Links,
     listener::Listener,
     netlink::Netlink,
+    routes::{self, Lookup},
     scrub::Used,
     sender::Senders,
     sockets::SocketList,
@@ -43,6 +45,8 @@ pub(crate) struct Namespace {
     suspects: Suspects,
     addresses: Option<Vec<Ipv4Net>>,
     pub last_look: LastLook,
+    /// Where packets go, as far as that was asked and nothing has been changed since.
+    pub lookups: BTreeMap<Ipv4Addr, Lookup>,
     /// Whether its links may come and go without a plan.
     pub is_adopted: bool,
     /// Whether others were told where it is.
@@ -89,6 +93,7 @@ impl Namespace {
             suspects: spare.suspects,
             addresses: None,
             last_look: LastLook::default(),
+            lookups: BTreeMap::new(),
             is_adopted: false,
             is_lent: Cell::new(false),
             settings: Vec::new(),
@@ -128,6 +133,7 @@ impl Namespace {
             suspects: Suspects::default(),
             addresses: None,
             last_look: LastLook::default(),
+            lookups: BTreeMap::new(),
             is_adopted: false,
             is_lent: Cell::new(false),
             settings: Vec::new(),
@@ -190,6 +196,18 @@ impl Namespace {
     /// Its addresses may have changed.
     pub(crate) fn forget_addresses(&mut self) {
         self.addresses = None;
+    }
+
+    /// What the kernel's routing decides.
+    pub(crate) fn look_up(&mut self, to: Ipv4Addr) -> Result<Lookup, Failure> {
+        if let Some(known) = self.lookups.get(&to) {
+            return Ok(*known);
+        }
+        let lookup = routes::look_up(&mut self.netlink, to)?;
+        if self.is_private() {
+            self.lookups.insert(to, lookup);
+        }
+        Ok(lookup)
     }
 
     /// By how much a counter has grown since it was last asked for.

@@ -15,7 +15,7 @@ use crate::{
     fence::Pin,
     links::{Links, Place},
     namespaces::{Namespaces, Slot},
-    neighbours, order, routes, sender, sys,
+    neighbours, order, sender, sys,
     tap::Seen,
     watch::Watching,
 };
@@ -31,6 +31,7 @@ const MOST_WAITING: usize = 16;
 impl Kernel {
     /// Sends a shot and watches every link of every namespace until nothing moves any more.
     pub(crate) fn sight(&mut self, slot: Slot, shot: &Shot) -> Result<Sighting, Failure> {
+        self.catch_up_with_unwatched()?;
         let _pin = Pin::new()?;
         self.stations.refresh(&mut self.namespaces)?;
         self.expect_fragments(shot)?;
@@ -45,10 +46,8 @@ impl Kernel {
         let drops = self.drops(&seen, slot)?;
         // What is lost for want of room among the neighbours nobody is told of.
         let lost = send_error.is_none() && drops.is_empty() && !is_answered(&seen, slot);
-        if lost && self.neighbour_table.has_overflown()? {
-            return Err(Failure::nonsense(
-                "the machine's neighbour table is full: raise net.ipv4.neigh.default.gc_thresh3",
-            ));
+        if lost {
+            self.check_neighbour_table()?;
         }
         let frames = seen.iter().map(|(_, frame)| frame.frame.as_slice());
         let stations = self.stations.of(frames, &self.namespaces);
@@ -59,6 +58,16 @@ impl Kernel {
             stations,
             timed_out: watching.timed_out,
         })
+    }
+
+    /// Fails if something may have been lost for want of room among the neighbours.
+    pub(crate) fn check_neighbour_table(&mut self) -> Result<(), Failure> {
+        match self.neighbour_table.has_overflown()? {
+            true => Err(Failure::nonsense(
+                "the machine's neighbour table is full: raise net.ipv4.neigh.default.gc_thresh3",
+            )),
+            false => Ok(()),
+        }
     }
 
     /// Sees to it that fragments are copied as they pass, if there may be any.
@@ -102,10 +111,10 @@ impl Kernel {
         })
     }
 
-    fn send(&mut self, slot: Slot, shot: &Shot) -> Result<Option<Errno>, Failure> {
+    pub(crate) fn send(&mut self, slot: Slot, shot: &Shot) -> Result<Option<Errno>, Failure> {
         let namespace = self.namespaces.get_mut(slot)?;
         namespace.last_look.note_traffic();
-        let lookup = match routes::look_up(&mut namespace.netlink, shot.to) {
+        let lookup = match namespace.look_up(shot.to) {
             Ok(lookup) => lookup,
             Err(failure) => return sender::refusal(failure).map(Some),
         };
@@ -170,7 +179,7 @@ impl Kernel {
         captures
     }
 
-    fn name_of(&self, slot: Slot, index: u32) -> Option<LinkRef> {
+    pub(crate) fn name_of(&self, slot: Slot, index: u32) -> Option<LinkRef> {
         let namespace = self.namespaces.get(slot)?;
         let known = namespace.links.get(index)?;
         Some(LinkRef::new(namespace.name.clone(), known.name))

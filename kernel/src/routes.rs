@@ -158,6 +158,7 @@ pub(crate) fn restore(netlink: &mut Netlink, before: &[Entry]) -> Result<(), Fai
 }
 
 /// Where a packet to `to` would go.
+#[derive(Clone, Copy)]
 pub(crate) struct Lookup {
     pub link: u32,
     pub source: Ipv4Addr,

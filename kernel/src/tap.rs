@@ -113,7 +113,8 @@ impl Tap {
         }
     }
 
-    fn next(&mut self, buffer: &mut [u8]) -> Result<Option<Seen>, Failure> {
+    /// Takes the next frame that has been seen.
+    pub(crate) fn next(&mut self, buffer: &mut [u8]) -> Result<Option<Seen>, Failure> {
         let Some(ring) = &mut self.ring else {
             return self.receive(buffer);
         };

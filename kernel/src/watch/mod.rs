@@ -66,6 +66,11 @@ impl Room {
             events: vec![EpollEvent::empty(); 64],
         }
     }
+
+    /// Room for a frame.
+    pub(crate) fn frame(&mut self) -> &mut [u8] {
+        &mut self.frame
+    }
 }
 
 impl Kernel {

@@ -57,6 +57,7 @@ macro_rules! tests {
 
 const TESTS: &[Test] = &tests![
     probes::endpoints_on_a_bridge_reach_each_other,
+    probes::a_verdict_alone_is_that_of_the_trace,
     probes::the_first_broadcast_on_a_fresh_bridge_reaches_every_port,
     probes::a_neighbour_that_does_not_answer_is_given_up,
     probes::a_router_says_that_a_host_does_not_answer,
@@ -84,6 +85,7 @@ const TESTS: &[Test] = &tests![
     rollback::the_first_refusal_is_the_one_reported,
     rollback::what_is_removed_in_a_plan_is_gone_for_the_rest_of_it,
     snapshots::a_snapshot_says_what_there_is,
+    snapshots::what_may_have_changed_is_looked_at_again,
     snapshots::a_bridge_learns_where_stations_are,
     snapshots::servers_of_others_are_listed,
     snapshots::links_that_are_removed_are_gone_at_once,

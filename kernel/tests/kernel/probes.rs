@@ -1,6 +1,7 @@
 //! Probes: what arrives, what is seen of it, and when it is over.
 
 use netparity_core::{
+    model::Dataplane,
     parity,
     plan::{LinkChange, Op, RuleOp, VethEnd},
     port::Protocol,
@@ -40,6 +41,44 @@ pub fn endpoints_on_a_bridge_reach_each_other(access: &Access) {
         verdict(&mut kernel, "c2", "10.0.0.1", Payload::Icmp),
         Verdict::Reply
     );
+}
+
+pub fn a_verdict_alone_is_that_of_the_trace(access: &Access) {
+    let mut kernel = one_bridge(access, 2);
+    let dropping = Rule::new(Target::Drop)
+        .when(Field::Protocol(Protocol::Tcp))
+        .when(Field::DestinationPort(99));
+    let input = ChainRef::filter(ChainName::Input);
+    let rule = Op::Rules(RuleOp::Append(input, dropping));
+    let servers = [listen("c3", tcp(80)), listen("c3", udp(53))];
+    done(&mut kernel, servers.into_iter().chain([rule]).collect());
+    let shots = [
+        ("c2", "10.0.0.3", Payload::Tcp(80), Verdict::Open),
+        ("c2", "10.0.0.3", Payload::Tcp(81), Verdict::Refused),
+        ("c2", "10.0.0.3", Payload::Udp(53), Verdict::Reply),
+        ("c2", "10.0.0.1", Payload::Tcp(99), Verdict::Dropped),
+        ("c2", "10.0.0.3", Payload::Arp, Verdict::Reply),
+        ("host", "10.0.0.3", Payload::Icmp, Verdict::Reply),
+        (
+            "c2",
+            "10.0.0.99",
+            Payload::Tcp(80),
+            Verdict::Unreachable(Unreachable::Host),
+        ),
+        ("c2", "192.0.2.1", Payload::Icmp, Verdict::Dropped),
+        ("host", "192.0.2.1", Payload::Icmp, Verdict::NoRoute),
+    ];
+    for (from, to, payload, expected) in shots {
+        for _ in 0..3 {
+            let alone = kernel.verdict(&shot(from, to, payload)).unwrap();
+            assert_eq!(alone, expected, "{from} to {to}");
+        }
+        // What became of those belongs to no other.
+        let open = throw(&mut kernel, &shot("c2", "10.0.0.3", Payload::Tcp(80)));
+        assert_eq!((open.verdict, &open.drops), (Verdict::Open, &vec![]));
+        assert_eq!(seen(&open, "c3/eth0", In).len(), 2);
+        assert_eq!(verdict(&mut kernel, from, to, payload), expected);
+    }
 }
 
 pub fn the_first_broadcast_on_a_fresh_bridge_reaches_every_port(access: &Access) {

@@ -145,3 +145,31 @@ pub fn links_that_are_removed_are_gone_at_once(access: &Access) {
         );
     }
 }
+
+pub fn what_may_have_changed_is_looked_at_again(access: &Access) {
+    let changes = [
+        vec![listen("c2", tcp(80))],
+        vec![set("c2/eth0", LinkChange::Up(false))],
+        vec![up("c2/eth0")],
+        vec![address("c3/eth0", "10.0.9.1/24")],
+        vec![forward()],
+        vec![set("host/br0", LinkChange::Mtu(1400))],
+        vec![Op::DeleteNetns(netns("c3"))],
+    ];
+    for count in 1..=changes.len() {
+        let mut kernel = one_bridge(access, 3);
+        for ops in &changes[..count] {
+            kernel.snapshot().unwrap();
+            done(&mut kernel, ops.clone());
+            kernel.snapshot().unwrap();
+            throw(&mut kernel, &shot("c4", "10.0.0.2", Payload::Icmp));
+            kernel
+                .verdict(&shot("c4", "10.0.0.99", Payload::Icmp))
+                .unwrap();
+        }
+        let look = kernel.snapshot().unwrap();
+        // Where others may change something, everything is looked at.
+        assert!(kernel.descriptor(&Netns::Host).is_some());
+        assert_eq!(look, kernel.snapshot().unwrap());
+    }
+}
