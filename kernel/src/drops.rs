@@ -163,7 +163,10 @@ impl Kernel {
                 continue;
             }
             let namespace = self.namespaces.get_mut(slot)?;
-            let (forwards, filters) = (namespace.forwards, namespace.filters_reverse_path);
+            let (forwards, filters) = {
+                let policy = &namespace.policy;
+                (policy.forwards, policy.filters_reverse_path)
+            };
             let own = namespace.own_addresses()?;
             let (source, destination) = (packet.get_source(), packet.get_destination());
             suspicion.martian |= is_martian(source, own);
@@ -216,8 +219,14 @@ impl Kernel {
             let Some(packet) = ipv4_of(&frame.frame) else {
                 continue;
             };
-            let missed = self.ports_missed(*slot, bridge, frame, &packet, seen);
-            lost.extend(missed.map(|port| (PacketKey::of(&packet), *slot, port)));
+            let key = PacketKey::of(&packet);
+            // What a bridge sends itself is not put together again, nor what passes no rules.
+            let namespace = self.namespaces.get(*slot);
+            let is_put_together = frame.direction == Direction::In
+                && namespace.is_some_and(|it| it.policy.filters_bridged);
+            let whole = is_put_together.then(|| whole_length(*slot, frame, &key, seen));
+            let missed = self.ports_missed(*slot, bridge, frame, whole, seen);
+            lost.extend(missed.map(|port| (key, *slot, port)));
         }
         // Rules count whole packets, whatever fragments they came in.
         if lost.len() as u64 <= by_rules {
@@ -232,29 +241,31 @@ impl Kernel {
         self.stations.link(Place { slot, index })
     }
 
+    /// The ports that neither this frame has left by nor, where its packet was put together and is
+    /// as long as `whole`, anything of that.
     fn ports_missed(
         &self,
         slot: Slot,
         bridge: u32,
         frame: &Seen,
-        packet: &Ipv4Packet<'_>,
+        whole: Option<u32>,
         seen: &[(Slot, Seen)],
     ) -> impl Iterator<Item = LinkName> {
-        let key = PacketKey::of(packet);
-        let comes_with =
-            |other: &Seen| (other.link, other.direction) == (frame.link, frame.direction);
-        let fragments = seen
-            .iter()
-            .filter(|(at, other)| *at == slot && comes_with(other));
-        let fragments = fragments.filter_map(|(_, other)| ipv4_of(&other.frame));
-        let same = fragments.filter(|other| PacketKey::of(other) == key);
-        let length = same.map(|other| end_of(&other)).max().unwrap_or_default();
-        let left_by = move |port: u32| {
+        let packet = ipv4_of(&frame.frame);
+        let key = packet.as_ref().map(PacketKey::of);
+        let length = packet
+            .as_ref()
+            .map_or(0, |it| u32::from(it.get_total_length()));
+        let offset = packet.map(|it| it.get_fragment_offset());
+        let left_by = move |port: u32, offset: Option<u16>| {
             seen.iter().any(|(at, other)| {
                 *at == slot
                     && other.link == port
                     && other.direction == Direction::Out
-                    && ipv4_of(&other.frame).is_some_and(|other| PacketKey::of(&other) == key)
+                    && ipv4_of(&other.frame).is_some_and(|other| {
+                        Some(PacketKey::of(&other)) == key
+                            && offset.is_none_or(|it| it == other.get_fragment_offset())
+                    })
             })
         };
         let destination = mac_of(&frame.frame);
@@ -268,14 +279,27 @@ impl Kernel {
         let one = behind.filter(|_| !for_all);
         let one = one.and_then(|place| self.stations.link(place));
         let all = for_all.then(|| self.stations.of_namespace(slot));
-        let takes_less =
-            move |link: &&Link| link.master == Some(bridge) && link.carrier && link.mtu < length;
-        let ports = all.into_iter().flatten().chain(one).filter(takes_less);
-        let from = frame.link;
+        let ports = all.into_iter().flatten().chain(one);
+        let ports =
+            ports.filter(move |port| port.master == Some(bridge) && port.index != frame.link);
         ports
-            .filter(move |port| port.index != from && !left_by(port.index))
+            .filter(move |port| {
+                let is_lost = |length, offset| port.mtu < length && !left_by(port.index, offset);
+                port.carrier
+                    && (is_lost(length, offset) || whole.is_some_and(|it| is_lost(it, None)))
+            })
             .map(|port| port.name)
     }
+}
+
+/// How long the packet is that this frame has come in with a part of.
+fn whole_length(slot: Slot, frame: &Seen, key: &PacketKey, seen: &[(Slot, Seen)]) -> u32 {
+    let comes_with = |other: &Seen| (other.link, other.direction) == (frame.link, frame.direction);
+    let others = seen.iter();
+    let others = others.filter(|(at, other)| *at == slot && comes_with(other));
+    let fragments = others.filter_map(|(_, other)| ipv4_of(&other.frame));
+    let same = fragments.filter(|other| PacketKey::of(other) == *key);
+    same.map(|other| end_of(&other)).max().unwrap_or_default()
 }
 
 /// The length of a packet, of one that comes in fragments as far as this one: it is put together

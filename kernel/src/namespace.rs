@@ -28,7 +28,7 @@ use crate::{
     sender::Senders,
     sockets::SocketList,
     spares::{self, Spare},
-    sysctl::{self, Setting},
+    sysctl::{self, Policy, Setting},
     tap::Tap,
 };
 
@@ -53,9 +53,7 @@ pub(crate) struct Namespace {
     is_lent: Cell<bool>,
     /// Parameters that plans have set, and what they were before.
     settings: Vec<Setting>,
-    /// Whether it forwards packets, and whether it looks at where they come from.
-    pub forwards: bool,
-    pub filters_reverse_path: bool,
+    pub policy: Policy,
 }
 
 impl Namespace {
@@ -97,8 +95,7 @@ impl Namespace {
             is_adopted: false,
             is_lent: Cell::new(false),
             settings: Vec::new(),
-            forwards: false,
-            filters_reverse_path: false,
+            policy: Policy::default(),
         })
     }
 
@@ -137,8 +134,7 @@ impl Namespace {
             is_adopted: false,
             is_lent: Cell::new(false),
             settings: Vec::new(),
-            forwards: false,
-            filters_reverse_path: false,
+            policy: Policy::default(),
         })
     }
 

@@ -162,11 +162,37 @@ pub(crate) fn reset(Setting { path, value }: &Setting) -> Result<(), Failure> {
     fs::write(path, value).doing("reset kernel parameter")
 }
 
-/// Whether the calling thread's namespace forwards, and whether it looks at where packets come from.
-pub(crate) fn forwarding_and_reverse_path() -> Result<(bool, bool), Failure> {
-    let is_set = |path: &str| -> Result<bool, Failure> {
-        let text = fs::read_to_string(path).doing("read kernel parameter")?;
-        Ok(text.trim() != "0")
-    };
-    Ok((is_set(IP_FORWARD)?, is_set(RP_FILTER)?))
+/// What a namespace does with packets that are not its own.
+pub(crate) struct Policy {
+    pub forwards: bool,
+    /// Whether it looks at where they come from.
+    pub filters_reverse_path: bool,
+    /// Whether those that are bridged pass the rules, whole.
+    pub filters_bridged: bool,
+}
+
+impl Policy {
+    /// That of the calling thread's namespace.
+    pub(crate) fn read() -> Result<Self, Failure> {
+        let is_set = |path: &str| -> Result<bool, Failure> {
+            let text = fs::read_to_string(path).doing("read kernel parameter")?;
+            Ok(text.trim() != "0")
+        };
+        Ok(Self {
+            forwards: is_set(IP_FORWARD)?,
+            filters_reverse_path: is_set(RP_FILTER)?,
+            filters_bridged: is_set(BRIDGE_NF_CALL_IPTABLES)?,
+        })
+    }
+}
+
+impl Default for Policy {
+    /// That of a new namespace, where nothing was inherited.
+    fn default() -> Self {
+        Self {
+            forwards: false,
+            filters_reverse_path: false,
+            filters_bridged: true,
+        }
+    }
 }

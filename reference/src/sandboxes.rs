@@ -17,7 +17,7 @@ impl Sandboxes {
     /// A container was started, and is in the namespace with this number. A new one is called
     /// like the container, unless one of that name lives on because another has joined it.
     pub(crate) fn started(&mut self, name: &Name, number: u64) {
-        self.ended(name);
+        self.leave(name, |other| other != number);
         if !self.0.contains_key(&number) {
             let netns = self.free_name(name);
             let users = BTreeSet::new();
@@ -30,8 +30,14 @@ impl Sandboxes {
 
     /// A container does not run any more.
     pub(crate) fn ended(&mut self, name: &Name) {
-        self.0.retain(|_, sandbox| {
-            sandbox.users.remove(name);
+        self.leave(name, |_| true);
+    }
+
+    fn leave(&mut self, name: &Name, is_left: impl Fn(u64) -> bool) {
+        self.0.retain(|number, sandbox| {
+            if is_left(*number) {
+                sandbox.users.remove(name);
+            }
             !sandbox.users.is_empty()
         });
     }
@@ -79,6 +85,8 @@ mod tests {
         sandboxes.started(&db, 8);
         assert_eq!(sandboxes.name_of(8), Some(&named("db#2")));
         assert_eq!(sandboxes.user_of(&named("db")), Some(&side));
+        sandboxes.started(&side, 7);
+        assert_eq!(sandboxes.name_of(7), Some(&named("db")));
         sandboxes.ended(&side);
         assert_eq!(sandboxes.name_of(7), None);
         sandboxes.started(&db, 9);

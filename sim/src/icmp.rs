@@ -99,7 +99,7 @@ impl Sim {
         if skb.addressed != Addressed::Us || header.offset() != 0 || about_error {
             return;
         }
-        if header.source == 0 || is_multicast(header.source) {
+        if is_multicast(header.source) {
             return;
         }
         let source = match self.namespaces[ns].routes.kind(header.destination) {
@@ -125,7 +125,7 @@ impl Sim {
         };
         let head = Head {
             source: path.source,
-            destination: header.source,
+            destination: path.destination(header.source),
             protocol: ICMP,
             ttl: DEFAULT_TTL,
             tos: header.tos & TOS_BITS | precedence,

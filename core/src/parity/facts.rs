@@ -17,7 +17,7 @@ use crate::{
 /// A bridge's hardware address is told by whose it is, and so are those of links on the host that
 /// Docker names at random; that Docker drew it, where a neighbour is still remembered by one that no
 /// link has any more. The order of environment variables does not count, nor that of links in
-/// a hosts file, which dockerd takes from a map.
+/// a hosts file and of their packet rules, which dockerd takes from a map.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Facts(BTreeMap<String, String>);
 
@@ -87,7 +87,7 @@ impl Facts {
         self.say(format!("{netns}: routes"), list(&state.routes));
         for table in [Table::Filter, Table::Nat] {
             let place = format!("{netns}: rules: {table}");
-            self.lines(&place, state.rules.lines(table));
+            self.lines(&place, rules(state.rules.lines(table)));
         }
         for (neighbour, mac) in &state.neighbours {
             let place = format!(
@@ -150,6 +150,15 @@ fn list<T: fmt::Display>(items: impl IntoIterator<Item = T>) -> String {
         true => "none".to_owned(),
         false => items.join(", "),
     }
+}
+
+/// The lines of a table, the rules of links in order: all of them accept.
+fn rules(mut lines: Vec<String>) -> Vec<String> {
+    let is_of_link = |line: &str| line.starts_with("-A DOCKER ") && line.ends_with(" -j ACCEPT");
+    for links in lines.chunk_by_mut(|one, next| is_of_link(one) && is_of_link(next)) {
+        links.sort_unstable();
+    }
+    lines
 }
 
 /// The lines of a hosts file, those of links that stand together in order. What is behind the last

@@ -211,8 +211,7 @@ impl Kernel {
     /// Reads anew what a namespace does with packets that are not for it.
     pub(crate) fn note_sysctls(&mut self, slot: Slot) -> Result<(), Failure> {
         let namespace = self.namespaces.get_mut(slot)?;
-        (namespace.forwards, namespace.filters_reverse_path) =
-            namespace.inside(sysctl::forwarding_and_reverse_path)?;
+        namespace.policy = namespace.inside(sysctl::Policy::read)?;
         Ok(())
     }
 }
