@@ -104,6 +104,7 @@ fn scrub(used: Used, access: &Access, runtime: &Arc<Runtime>) -> Result<Option<S
             Firewall::open()?.clear()?;
         }
         let is_marked = spare.suspects.start_anew()? || holds_fragments()?;
+        spare.tap.clone_again()?;
         spare.tap.drain(&mut tap::room(), &mut Vec::new())?;
         let as_new = !is_marked && likeness.is_of(&mut netlink, spare.has_bridge)?;
         Ok(as_new.then_some(spare))

@@ -88,12 +88,18 @@ impl Tap {
     /// it puts them together in another way while there are clones (`skb_try_coalesce`). As getting
     /// at a ring takes some milliseconds, only packets that may be fragmented are worth it.
     pub(crate) fn copy(&mut self, frames: usize, longest: usize) -> Result<(), Failure> {
-        const COPY: &str = "open packet ring";
-        if let Some(ring) = self.ring.take() {
-            ring.close(self.socket.as_fd()).doing(COPY)?;
-        }
-        self.ring = Some(Ring::open(self.socket.as_fd(), frames, longest).doing(COPY)?);
+        self.clone_again()?;
+        let ring = Ring::open(self.socket.as_fd(), frames, longest);
+        self.ring = Some(ring.doing("open packet ring")?);
         Ok(())
+    }
+
+    /// Has frames cloned, as at first. What becomes of their bytes later on shows again.
+    pub(crate) fn clone_again(&mut self) -> Result<(), Failure> {
+        match self.ring.take() {
+            Some(ring) => ring.close(self.socket.as_fd()).doing("close packet ring"),
+            None => Ok(()),
+        }
     }
 
     /// Takes all that has been seen and not yet been taken; `buffer` is [room](room) for a frame.
