@@ -78,6 +78,15 @@ pub struct Split {
     pub own: f64,
 }
 
+/// How much memory the simulator takes.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Footprint {
+    /// How many containers there are.
+    pub count: usize,
+    /// Bytes for each of them.
+    pub bytes: usize,
+}
+
 /// All that was measured.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Figures {
@@ -85,6 +94,8 @@ pub struct Figures {
     pub figures: Vec<Figure>,
     /// Where an endpoint's time goes.
     pub splits: Vec<Split>,
+    /// The simulator's memory, where it can be told.
+    pub footprints: Vec<Footprint>,
     /// Who was left out, and why.
     pub skipped: BTreeMap<String, String>,
 }

@@ -166,6 +166,10 @@ fn alone(figures: &Figures) -> Rows {
         let what = format!("an address out and back, {count} free in a /8");
         rows.push((what, duration(figure.median)));
     }
+    for footprint in figures.footprints.iter().filter(|it| it.count >= 10) {
+        let what = format!("the simulator's memory, {} containers", footprint.count);
+        rows.push((what, format!("{} bytes a container", footprint.bytes)));
+    }
     for (_, figure) in of_kind(What::FuzzedCase, KERNEL) {
         let what = "parity fuzzing, simulator against kernel".to_owned();
         rows.push((what, format!("{} on one thread", rate(figure))));

@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use super::figures::{CORE, FLOOR, Figures, KERNEL, SIM, What};
+use super::figures::{CORE, FLOOR, Figures, Footprint, KERNEL, SIM, What};
 
 /// Writes the tables.
 ///
@@ -33,6 +33,13 @@ pub fn write(out: &mut dyn Write, figures: &Figures) -> io::Result<()> {
         (What::FuzzedCase, "a fuzzed case, simulator and kernel"),
     ] {
         section(out, figures, what, title)?;
+    }
+    for footprint in &figures.footprints {
+        let Footprint { count, bytes } = footprint;
+        writeln!(
+            out,
+            "the simulator takes {bytes} bytes for each of {count} containers"
+        )?;
     }
     for (who, why) in &figures.skipped {
         writeln!(out, "{who} was skipped: {why}")?;

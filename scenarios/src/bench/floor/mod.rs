@@ -26,7 +26,7 @@ use nix::{
 
 use self::message::Message;
 
-pub use self::settled::settled;
+pub use self::{settled::settled, sys::allocated};
 
 const BRIDGE: &str = "docker0";
 const GATEWAY: [u8; 4] = [10, 0, 0, 1];

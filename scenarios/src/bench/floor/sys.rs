@@ -31,6 +31,18 @@ fn owned(descriptor: RawFd) -> io::Result<OwnedFd> {
     Ok(unsafe { OwnedFd::from_raw_fd(descriptor) })
 }
 
+/// How many bytes this program has allocated, where its C library says so.
+pub fn allocated() -> Option<usize> {
+    #[cfg(target_env = "gnu")]
+    {
+        // SAFETY: mallinfo2 takes nothing and returns numbers.
+        let info = unsafe { libc::mallinfo2() };
+        Some(info.uordblks + info.hblkhd)
+    }
+    #[cfg(not(target_env = "gnu"))]
+    None
+}
+
 /// Moves the calling thread to a new network namespace.
 pub(super) fn unshare() -> io::Result<()> {
     // SAFETY: unshare takes a flag.

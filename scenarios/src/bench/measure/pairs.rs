@@ -13,7 +13,7 @@ use netparity_sim::Sim;
 use super::{Options, broken, probes::expect_open, settle, timed};
 use crate::{
     bench::{
-        figures::{FLOOR, Figures, KERNEL, SIM, What},
+        figures::{FLOOR, Figures, Footprint, KERNEL, SIM, What},
         floor::{self, Floor},
         topology::{address, container, containers, listen, probe, squares},
     },
@@ -34,6 +34,12 @@ pub(super) fn measure(
     let kernel = Kernel::new(machine.kernel()?).map_err(|why| why.to_string())?;
     let mut kernel = listening(kernel, count)?;
     let mut sim = listening(Sim::new(), count)?;
+    let footprint = footprint(sim.dataplane());
+    let each = footprint.map(|bytes| Footprint {
+        count,
+        bytes: bytes / count,
+    });
+    figures.footprints.extend(each);
     let words = |error| format!("floor: {error}");
     let mut floor = Floor::unruled().map_err(words)?;
     (0..count)
@@ -77,6 +83,15 @@ pub fn listening<D: Dataplane>(dataplane: D, count: usize) -> Result<Planned<D>,
         model.apply(&command).map_err(broken)?;
     }
     Ok(model)
+}
+
+/// How many bytes a copy takes.
+fn footprint(sim: &Sim) -> Option<usize> {
+    let before = floor::allocated()?;
+    let copy = sim.clone();
+    let after = floor::allocated()?;
+    drop(copy);
+    after.checked_sub(before)
 }
 
 fn all<D: Dataplane>(
