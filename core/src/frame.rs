@@ -57,6 +57,13 @@ pub struct Normaliser<'a> {
     ports: DrawnPorts,
 }
 
+/// Whether Docker drew this address, and did not make it from a container's, which is nearly always
+/// in a private network (`netutils.GenerateRandomMAC`, `GenerateMACFromIP`).
+fn is_drawn(mac: MacAddr) -> bool {
+    let [first, second, rest @ ..] = mac.octets();
+    [first, second] == [0x02, 0x42] && !Ipv4Addr::from(rest).is_private()
+}
+
 /// Which way a segment of a TCP connection goes.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct TcpDirection {
@@ -130,6 +137,7 @@ impl<'a> Normaliser<'a> {
             Some(link) => link.to_string(),
             None if mac == MacAddr::broadcast() => "broadcast".to_owned(),
             None if mac == MacAddr::zero() => "nobody".to_owned(),
+            None if is_drawn(mac) => "whom Docker drew it for".to_owned(),
             None => mac.to_string(),
         }
     }

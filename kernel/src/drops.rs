@@ -13,7 +13,7 @@ use netparity_core::{
     snapshot::LinkKind,
     trace::{Direction, Drop, DropCause},
 };
-use pnet::packet::ipv4::Ipv4Packet;
+use pnet::packet::ipv4::{Ipv4Flags, Ipv4Packet};
 
 use crate::{
     Kernel, addresses,
@@ -224,7 +224,10 @@ impl Kernel {
             let namespace = self.namespaces.get(*slot);
             let is_put_together = frame.direction == Direction::In
                 && namespace.is_some_and(|it| it.policy.filters_bridged);
-            let whole = is_put_together.then(|| whole_length(*slot, frame, &key, seen));
+            let whole = match is_put_together {
+                true => whole_length(*slot, frame, &key, seen),
+                false => None,
+            };
             let missed = self.ports_missed(*slot, bridge, frame, whole, seen);
             lost.extend(missed.map(|port| (key, *slot, port)));
         }
@@ -292,20 +295,35 @@ impl Kernel {
     }
 }
 
-/// How long the packet is that this frame has come in with a part of.
-fn whole_length(slot: Slot, frame: &Seen, key: &PacketKey, seen: &[(Slot, Seen)]) -> u32 {
+/// How long the packet is that this frame has come in with a part of, if all of it has: it is put
+/// together before a bridge asks whether a port takes it (`br_nf_dev_queue_xmit`).
+fn whole_length(slot: Slot, frame: &Seen, key: &PacketKey, seen: &[(Slot, Seen)]) -> Option<u32> {
     let comes_with = |other: &Seen| (other.link, other.direction) == (frame.link, frame.direction);
     let others = seen.iter();
     let others = others.filter(|(at, other)| *at == slot && comes_with(other));
     let fragments = others.filter_map(|(_, other)| ipv4_of(&other.frame));
     let same = fragments.filter(|other| PacketKey::of(other) == *key);
-    same.map(|other| end_of(&other)).max().unwrap_or_default()
-}
-
-/// The length of a packet, of one that comes in fragments as far as this one: it is put together
-/// before a bridge asks whether a port takes it (`br_nf_dev_queue_xmit`).
-fn end_of(packet: &Ipv4Packet<'_>) -> u32 {
-    u32::from(packet.get_fragment_offset()) * 8 + u32::from(packet.get_total_length())
+    let mut parts: Vec<_> = same
+        .map(|part| {
+            let start = u32::from(part.get_fragment_offset()) * 8;
+            let header = u32::from(part.get_header_length()) * 4;
+            let end = start + u32::from(part.get_total_length()).saturating_sub(header);
+            let is_last = part.get_flags() & Ipv4Flags::MoreFragments == 0;
+            (start, end, is_last, header)
+        })
+        .collect();
+    parts.sort_unstable();
+    let mut length = 0;
+    for (start, end, is_last, header) in parts {
+        if start > length {
+            return None;
+        }
+        length = length.max(end);
+        if is_last {
+            return Some(header + length);
+        }
+    }
+    None
 }
 
 /// What is the same in all fragments of a packet.

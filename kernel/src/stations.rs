@@ -155,13 +155,16 @@ impl Stations {
             if stations.contains_key(&Station(mac)) || unknown.contains(&mac) {
                 continue;
             }
-            let owner = self.owner(mac).and_then(|place| {
+            let places = self.by_mac.get(&mac).into_iter().flatten();
+            let holders = places.filter_map(|place| {
                 let namespace = namespaces.get(place.slot)?;
-                let link = self.link(place)?;
-                Some(LinkRef::new(namespace.name.clone(), link.name))
+                let link = self.link(*place)?;
+                let owner = LinkRef::new(namespace.name.clone(), link.name);
+                Some((link.kind != LinkKind::Bridge, owner))
             });
-            match owner {
-                Some(owner) => {
+            // Of several a bridge, then the first by name.
+            match holders.min() {
+                Some((_, owner)) => {
                     stations.insert(Station(mac), owner);
                 }
                 None => {

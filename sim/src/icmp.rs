@@ -88,6 +88,9 @@ pub(crate) fn is_request(kind: u8) -> bool {
     kind == ECHO
 }
 
+/// The sender of an error where there is no address (`INADDR_DUMMY`, RFC 7600), 192.0.0.8.
+const NOBODY: u32 = 0xc000_0008;
+
 impl Sim {
     /// Tells the sender of a packet what became of it (`icmp_send`).
     pub(crate) fn send_error(&mut self, ns: NsId, skb: &Skb, error: Error) {
@@ -124,7 +127,10 @@ impl Sim {
             false => PRECEDENCE,
         };
         let head = Head {
-            source: path.source,
+            source: match path.source {
+                0 => NOBODY,
+                source => source,
+            },
             destination: path.destination(header.source),
             protocol: ICMP,
             ttl: DEFAULT_TTL,

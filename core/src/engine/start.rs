@@ -119,12 +119,12 @@ impl Engine {
         endpoint::check_mtu(name, network, address)?;
         if let Some(link) = container.links.iter().find(|link| !link.is_on_bridge) {
             let is_first = container.hosts.is_none();
+            let netns = self.sandbox(name);
+            let mut decision = Decision::from(endpoint::attach_in_vain(&netns, network, address));
             let kept = is_first.then(|| Change::AddressKept(name.clone(), address));
-            return Ok(Decision {
-                changes: kept.into_iter().collect(),
-                refusal: Some(refusal::link_off_bridge(&link.child)),
-                ..Decision::default()
-            });
+            decision.changes.extend(kept);
+            decision.refusal = Some(refusal::link_off_bridge(&link.child));
+            return Ok(decision);
         }
         // From here on Docker has written files, and rules that it takes back, before it finds
         // a reason to refuse.
