@@ -6,6 +6,7 @@ use netparity_core::{
     errno::Errno,
     name::LinkRef,
     probe::{Payload, Shot, arp_request},
+    snapshot::LinkKind,
     trace::{Capture, Direction, Sighting, Tap},
 };
 
@@ -42,7 +43,8 @@ impl Kernel {
         watching.seen.clear();
         let send_error = self.send(slot, shot)?;
         self.watch_until_quiet(&mut watching)?;
-        let seen = order::merge(watching.seen, slot, &self.namespaces);
+        let mut seen = order::merge(watching.seen, slot, &self.namespaces);
+        self.show_senders(&mut seen);
         let drops = self.drops(&seen, slot)?;
         // What is lost for want of room among the neighbours nobody is told of.
         let lost = send_error.is_none() && drops.is_empty() && !is_answered(&seen, slot);
@@ -58,6 +60,25 @@ impl Kernel {
             stations,
             timed_out: watching.timed_out,
         })
+    }
+
+    /// Has frames that a bridge sends come from the bridge, as they did when they passed the tap: of
+    /// one that it has translated, the first sender is put back in place after that, and may be seen
+    /// or not (`br_nf_pre_routing_finish_bridge_slow`).
+    fn show_senders(&self, seen: &mut [(Slot, Seen)]) {
+        for (slot, frame) in seen {
+            let place = Place {
+                slot: *slot,
+                index: frame.link,
+            };
+            let link = self
+                .stations
+                .link(place)
+                .filter(|link| link.kind == LinkKind::Bridge && frame.direction == Direction::Out);
+            if let (Some(link), Some(sender)) = (link, frame.frame.get_mut(6..12)) {
+                sender.copy_from_slice(&link.mac.octets());
+            }
+        }
     }
 
     /// Fails if something may have been lost for want of room among the neighbours.

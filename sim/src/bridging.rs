@@ -101,15 +101,16 @@ impl Sim {
     }
 
     /// Forwards a translated packet whose new hardware address had to be found out. It passes
-    /// the bridge as if it were sent; its own source is put back in place, so that taps see that
-    /// too (`br_nf_dev_xmit`).
+    /// the bridge as if it were sent, but with its own source (`br_nf_dev_xmit`).
     pub(crate) fn bridge_translated(&mut self, master: LinkId, to: Mac, mut skb: Skb) {
         let link = &self.links[master];
         let Some(bridge) = self.bridge_of(master).filter(|_| link.runs()) else {
             return self.recycle(skb);
         };
-        put(&mut skb.bytes, 0, &to);
+        let source = skb.source();
+        skb.address(to, link.mac, ETHERTYPE_IPV4);
         self.tape.frame(link.ns, master, Direction::Out, &skb.bytes);
+        put(&mut skb.bytes, 6, &source);
         self.bridge_forward(bridge, master, skb);
     }
 
