@@ -237,7 +237,8 @@ impl Start<'_> {
                 link: bridge,
                 subnet: network.subnet,
                 icc: config.icc,
-                masquerade: config.ip_masq,
+                // Without rules there is no masquerading (`verifyDaemonSettings`).
+                masquerade: config.ip_masq && config.iptables,
             },
             address: network.address(),
         };

@@ -2,6 +2,7 @@
 
 use std::sync::OnceLock;
 
+use super::Step;
 use crate::{
     language::{Action, CommandLine, parse},
     source::Source,
@@ -151,6 +152,53 @@ ifconfig bridge0 192.168.227.1 netmask 255.255.255.0
 ",
 ];
 
+/// What only shows where one thing follows the other.
+const EPISODES: [&str; 3] = [
+    // Who comes to have the address of somebody that stopped has none of the connections.
+    "\
+dockerd --icc=false
+docker run -d --name=n1 image
+docker rm -f n1
+docker run -d --name=n2 image
+docker rm -f n2
+docker run -d --name=n3 image
+docker rm -f n3
+docker run -d --name=n1 --expose=53/udp image
+listen n1 53/udp
+docker run -d --name=n2 --link=n1 image
+probe n2 udp n1:53 sport=53
+docker stop n2
+docker run -d --name=n3 image
+probe n3 udp n1:53 sport=53
+",
+    // A packet that must not be cut comes to a link that is too narrow for it.
+    "\
+docker run -d --name=n1 image
+ip netns add outside
+ip link add out0 address 0a:00:00:00:01:01 type veth peer name eth9 netns outside address 0a:00:00:00:01:02
+ip addr add 198.51.100.1/24 dev out0
+ip link set out0 mtu 600
+ip link set out0 up
+ip -n outside addr add 198.51.100.2/24 dev eth9
+ip -n outside link set eth9 up
+ip -n outside route add default via 198.51.100.1
+probe n1 icmp 198.51.100.2 size=1280 df
+probe n1 udp 198.51.100.2:53 size=1280
+",
+    // A daemon finds that bridged packets pass no rules.
+    "\
+sysctl -w net.bridge.bridge-nf-call-iptables=0
+dockerd --icc=false
+docker run -d --name=n1 image
+docker rm -f n1
+docker run -d --name=n2 image
+docker rm -f n2
+docker run -d --name=n1 image
+docker run -d --name=n2 image
+probe n1 icmp n2
+",
+];
+
 /// A line, with what it was read as.
 pub(super) type Line = (&'static str, CommandLine);
 
@@ -166,21 +214,44 @@ pub(super) fn groups() -> &'static [Vec<Line>] {
     GROUPS.get_or_init(|| TOGETHER.into_iter().map(read).collect())
 }
 
-/// Nothing where a line is not of the language.
+/// Steps of which the later show what the earlier have left.
+pub(super) fn episodes() -> &'static [Vec<Step>] {
+    static EPISODES_READ: OnceLock<Vec<Vec<Step>>> = OnceLock::new();
+    EPISODES_READ.get_or_init(|| EPISODES.into_iter().map(read_steps).collect())
+}
+
 fn read(text: &'static str) -> Vec<Line> {
+    let lines = actions(text).filter_map(|(line, action)| match action {
+        Action::Command { command, .. } => Some((line, command)),
+        _ => None,
+    });
+    lines.collect()
+}
+
+fn read_steps(text: &'static str) -> Vec<Step> {
+    let steps = actions(text).filter_map(|(line, action)| match action {
+        Action::Command {
+            command: CommandLine::Plain(command),
+            ..
+        } if line.starts_with("docker") || line.starts_with("listen") => {
+            Some(Step::Command(command))
+        }
+        Action::Command { command, .. } => Some(Step::ByHand(line, command)),
+        Action::Probe { probe, .. } => Some(Step::Probe(probe)),
+        _ => None,
+    });
+    steps.collect()
+}
+
+/// Every line with what it was read as; nothing where a line is not of the language.
+fn actions(text: &'static str) -> impl Iterator<Item = (&'static str, Action)> {
     let source = Source {
         path: String::new(),
         text: format!("dockerd\n{text}"),
     };
     let steps = parse(&source).map_or_else(|_| Vec::new(), |scenario| scenario.steps);
-    let commands = steps
-        .into_iter()
-        .skip(1)
-        .filter_map(|step| match step.action {
-            Action::Command { command, .. } => Some(command),
-            _ => None,
-        });
-    text.lines().zip(commands).collect()
+    text.lines()
+        .zip(steps.into_iter().skip(1).map(|step| step.action))
 }
 
 #[cfg(test)]
@@ -192,6 +263,9 @@ mod tests {
         assert_eq!(lines().len(), ALONE.lines().count());
         for (text, group) in TOGETHER.into_iter().zip(groups()) {
             assert_eq!(group.len(), text.lines().count());
+        }
+        for (text, episode) in EPISODES.into_iter().zip(episodes()) {
+            assert_eq!(episode.len(), text.lines().count());
         }
     }
 

@@ -81,7 +81,7 @@ fn inhabitant(world: World, number: u8) -> impl Strategy<Value = Vec<Command>> {
 fn steps(world: World) -> BoxedStrategy<Vec<Step>> {
     let one = step(world).prop_map(|step| vec![step]);
     match world.by_hand {
-        true => prop_oneof![40 => one, 1 => group(world)].boxed(),
+        true => prop_oneof![80 => one, 2 => group(world), 1 => episode()].boxed(),
         false => one.boxed(),
     }
 }
@@ -113,6 +113,16 @@ fn group(world: World) -> BoxedStrategy<Vec<Step>> {
         }
     });
     Union::new(kinds).boxed()
+}
+
+/// Steps of which the later show what the earlier have left, most of them.
+fn episode() -> impl Strategy<Value = Vec<Step>> {
+    let steps = any::<Index>().prop_map(|at| at.get(by_hand::episodes()).clone());
+    let some = steps.prop_flat_map(|steps| {
+        let kept = |step| option::weighted(0.97, Just(step));
+        steps.into_iter().map(kept).collect::<Vec<_>>()
+    });
+    some.prop_map(|steps| steps.into_iter().flatten().collect())
 }
 
 fn step(world: World) -> BoxedStrategy<Step> {

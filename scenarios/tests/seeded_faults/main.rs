@@ -46,7 +46,7 @@ use self::{
 /// What the cases are drawn from.
 const SEED: u64 = 4;
 /// The most cases that a fault may take: less than a minute of them.
-const CASES: u64 = 5_000;
+const CASES: u64 = if IS_OPTIMISED { 25_000 } else { 5_000 };
 
 const IS_OPTIMISED: bool = !cfg!(debug_assertions);
 

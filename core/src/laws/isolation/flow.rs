@@ -78,9 +78,10 @@ impl fmt::Display for Flow {
 /// A port that no container exposes, so that a rule for "any" shows.
 const UNEXPOSED: u16 = 9;
 
-/// Every flow between two parties that could matter: by ICMP, and between any two but the host
-/// by TCP and UDP too, to and from every port that was ever exposed, to one that was not and from
-/// one of no meaning. What goes to or comes from the host passes no rule that asks for ports.
+/// Every flow between two parties that could matter: by ICMP, and by TCP and UDP to every port that
+/// was ever exposed and to one that was not, from one of no meaning. Between any two but the host
+/// from every port that was ever exposed too: what goes to or comes from the host passes no rule
+/// that asks for source ports.
 pub fn flows(situation: &Situation) -> Vec<Flow> {
     let numbers: BTreeSet<u16> = situation.ports_ever_exposed();
     let destinations: Vec<u16> = numbers.iter().copied().chain([UNEXPOSED]).collect();
@@ -100,9 +101,10 @@ pub fn flows(situation: &Situation) -> Vec<Flow> {
                 source_port,
             };
             flows.push(flow(None, None));
-            if situation.is_host(&from) || situation.is_host(&to) {
-                continue;
-            }
+            let sources = match situation.is_host(&from) || situation.is_host(&to) {
+                true => &[None][..],
+                false => &sources,
+            };
             for protocol in [Protocol::Tcp, Protocol::Udp] {
                 for number in &destinations {
                     let Some(port) = Port::new(*number, protocol) else {
