@@ -180,15 +180,28 @@ impl<'a> Normaliser<'a> {
             bytes[IPV4_CHECKSUM].fill(0);
         }
         let body = &mut bytes[header..end];
+        let unfinished = tap
+            .is_none()
+            .then(|| pseudo_header_sum(source, destination, protocol.0, body.len()));
         match protocol {
             IpNextHeaderProtocols::Icmp if offset == 0 => self.icmp(whole, body),
             _ if fragment => {}
-            IpNextHeaderProtocols::Tcp => self.tcp(source, destination, whole, body),
+            IpNextHeaderProtocols::Tcp => {
+                let holds = TcpPacket::new(body).is_some_and(|segment| {
+                    let sum = segment.get_checksum();
+                    let right = tcp::ipv4_checksum(&segment, &source, &destination);
+                    whole && (sum == right || Some(sum) == unfinished)
+                });
+                self.tcp(source, destination, body);
+                if holds {
+                    body[TCP_CHECKSUM].fill(0);
+                }
+            }
             IpNextHeaderProtocols::Udp => {
                 let holds = UdpPacket::new(body).is_some_and(|datagram| {
-                    whole
-                        && datagram.get_checksum()
-                            == udp::ipv4_checksum(&datagram, &source, &destination)
+                    let sum = datagram.get_checksum();
+                    let right = udp::ipv4_checksum(&datagram, &source, &destination);
+                    whole && (sum == right || Some(sum) == unfinished)
                 });
                 if holds {
                     body[UDP_CHECKSUM].fill(0);
@@ -198,12 +211,10 @@ impl<'a> Normaliser<'a> {
         }
     }
 
-    fn tcp(&mut self, source: Ipv4Addr, destination: Ipv4Addr, whole: bool, body: &mut [u8]) {
+    fn tcp(&mut self, source: Ipv4Addr, destination: Ipv4Addr, body: &mut [u8]) {
         let Some(segment) = TcpPacket::new(body) else {
             return;
         };
-        let holds =
-            whole && segment.get_checksum() == tcp::ipv4_checksum(&segment, &source, &destination);
         let direction = TcpDirection::of(&segment, source, destination);
         let first = *self
             .sequences
@@ -223,9 +234,6 @@ impl<'a> Normaliser<'a> {
         }
         body[TCP_WINDOW].fill(0);
         blank_timestamps(&mut body[options]);
-        if holds {
-            body[TCP_CHECKSUM].fill(0);
-        }
     }
 
     fn icmp(&mut self, whole: bool, body: &mut [u8]) {
@@ -241,6 +249,16 @@ impl<'a> Normaliser<'a> {
             body[ICMP_CHECKSUM].fill(0);
         }
     }
+}
+
+/// The checksum of a segment that its sender leaves to the hardware to finish: an error may quote it
+/// before that (`CHECKSUM_PARTIAL`).
+fn pseudo_header_sum(source: Ipv4Addr, destination: Ipv4Addr, protocol: u8, length: usize) -> u16 {
+    let halves = |address: Ipv4Addr| [address.to_bits() >> 16, address.to_bits() & 0xffff];
+    let parts = halves(source).into_iter().chain(halves(destination));
+    let sum: u32 = parts.sum::<u32>() + u32::from(protocol) + length as u32;
+    let folded = (sum & 0xffff) + (sum >> 16);
+    ((folded & 0xffff) + (folded >> 16)) as u16
 }
 
 fn blank_timestamps(options: &mut [u8]) {

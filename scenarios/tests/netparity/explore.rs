@@ -232,7 +232,7 @@ fn a_fault_is_found_with_the_fewest_commands() {
         (Fault::BridgedSkipHooks, 2, "icc-off"),
         (Fault::PortsIgnored, 2, "icc-off"),
         (Fault::ReturnAccepts, 2, "icc-off"),
-        (Fault::PortUnreachableMissing, 2, "icc-on"),
+        (Fault::PortUnreachableMissing, 1, "host-reaches"),
     ];
     let scope = Scope { depth: 3, ..SMALL };
     for (fault, depth, law) in FAULTS {
