@@ -272,13 +272,13 @@ impl Kernel {
             })
         };
         let destination = mac_of(&frame.frame);
-        let for_all = destination.is_some_and(|mac| mac.0 & 1 == 1);
-        let behind = destination
-            .and_then(|mac| self.stations.owner(mac))
-            .and_then(|place| {
-                let known = self.namespaces.get(place.slot)?.links.get(place.index)?;
-                known.peer.filter(|peer| peer.slot == slot)
-            });
+        let owner = destination.and_then(|mac| self.stations.owner(mac));
+        // What is for somebody who is gone goes to all as well.
+        let for_all = destination.is_some_and(|mac| mac.0 & 1 == 1) || owner.is_none();
+        let behind = owner.and_then(|place| {
+            let known = self.namespaces.get(place.slot)?.links.get(place.index)?;
+            known.peer.filter(|peer| peer.slot == slot)
+        });
         let one = behind.filter(|_| !for_all);
         let one = one.and_then(|place| self.stations.link(place));
         let all = for_all.then(|| self.stations.of_namespace(slot));
