@@ -4,7 +4,7 @@
 //! (`CHECKSUM_PARTIAL`), and no card ever completes it. An ICMP error then quotes it as it is.
 //! Veths complete it, because they are told that they cannot; loopback cannot be told.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, net::Ipv4Addr};
 
 use netparity_core::frame::quoted;
 use pnet::packet::{
@@ -24,11 +24,18 @@ const ICMP_HEADER: usize = 8;
 /// Packets whose checksums have been completed, for errors that quote them.
 #[derive(Default)]
 pub(crate) struct Completed {
-    sums: BTreeMap<Key, u16>,
+    sums: BTreeMap<Key, Sums>,
 }
 
-/// What an error quotes of a packet at the least: addresses, protocol, ports, and the partial sum.
-type Key = (u32, u32, u8, [u8; 4], u16);
+struct Sums {
+    partial: u16,
+    whole: u16,
+}
+
+/// What is the same of a packet and of what an error quotes of it: protocol, identification, length,
+/// and the sum of addresses, ports and checksum. A translation changes the checksum in a quote by
+/// what it changes of the others, as if it were a whole one (`inet_proto_csum_replace4`).
+type Key = (u8, u16, u16, u16);
 
 impl Completed {
     /// Completes the checksum of a frame, if it is partial, and of what it quotes.
@@ -63,7 +70,7 @@ impl Completed {
             return;
         }
         if let Some(key) = key {
-            self.sums.insert(key, whole);
+            self.sums.insert(key, Sums { partial, whole });
         }
         if let Some(bytes) = packet.payload_mut().get_mut(at..at + 2) {
             bytes.copy_from_slice(&whole.to_be_bytes());
@@ -78,8 +85,13 @@ impl Completed {
         let Some(at) = checksum_place(packet.get_next_level_protocol()) else {
             return;
         };
-        let sum = sum_at(packet.payload(), at);
-        let whole = sum.and_then(|sum| self.sums.get(&key(&packet, sum)?));
+        let whole = sum_at(packet.payload(), at).and_then(|sum| {
+            let sums = self.sums.get(&key(&packet, sum)?)?;
+            Some(match sum == sums.partial {
+                true => sums.whole,
+                false => folded([sums.whole, sum, !sums.partial]),
+            })
+        });
         let place = ICMP_HEADER + header + at;
         if let (Some(whole), Some(bytes)) = (whole, message.get_mut(place..place + 2)) {
             bytes.copy_from_slice(&whole.to_be_bytes());
@@ -105,28 +117,44 @@ fn sum_at(segment: &[u8], at: usize) -> Option<u16> {
 }
 
 fn key(packet: &Ipv4Packet<'_>, sum: u16) -> Option<Key> {
+    let [source_port, destination_port] = ports(packet)?;
+    let [source, destination] = [packet.get_source(), packet.get_destination()].map(halves);
     Some((
-        packet.get_source().to_bits(),
-        packet.get_destination().to_bits(),
         packet.get_next_level_protocol().0,
-        *packet.payload().first_chunk()?,
-        sum,
+        packet.get_identification(),
+        packet.get_total_length(),
+        folded([source, destination, source_port, destination_port, sum]),
     ))
+}
+
+fn ports(packet: &Ipv4Packet<'_>) -> Option<[u16; 2]> {
+    let [a, b, c, d] = *packet.payload().first_chunk()?;
+    Some([[a, b], [c, d]].map(u16::from_be_bytes))
+}
+
+/// The sum in ones' complement (RFC 1071), neither complemented nor 0 if there is anything in it.
+fn folded<const N: usize>(words: [u16; N]) -> u16 {
+    let mut sum: u32 = words.into_iter().map(u32::from).sum();
+    while sum > 0xffff {
+        sum = (sum >> 16) + (sum & 0xffff);
+    }
+    sum as u16
 }
 
 /// The sum of the pseudo header, as the kernel leaves it: not complemented.
 fn partial_sum(packet: &Ipv4Packet<'_>) -> Option<u16> {
-    let length = u32::from(packet.get_total_length())
-        .checked_sub(u32::from(packet.get_header_length()) * 4)?;
-    let halves = |bits: u32| (bits >> 16) + (bits & 0xffff);
-    let mut sum = halves(packet.get_source().to_bits())
-        + halves(packet.get_destination().to_bits())
-        + u32::from(packet.get_next_level_protocol().0)
-        + length;
-    while sum > 0xffff {
-        sum = halves(sum);
-    }
-    Some(sum as u16)
+    let length = packet
+        .get_total_length()
+        .checked_sub(u16::from(packet.get_header_length()) * 4)?;
+    let [source, destination] = [packet.get_source(), packet.get_destination()].map(halves);
+    let protocol = u16::from(packet.get_next_level_protocol().0);
+    Some(folded([source, destination, protocol, length]))
+}
+
+/// The sum of an address's halves.
+fn halves(address: Ipv4Addr) -> u16 {
+    let bits = address.to_bits();
+    folded([(bits >> 16) as u16, bits as u16])
 }
 
 fn whole_sum(packet: &Ipv4Packet<'_>) -> Option<u16> {
