@@ -5,9 +5,12 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use nix::{
     errno::Errno,
     sched::{CpuSet, sched_getaffinity, sched_getcpu, sched_setaffinity},
-    sys::socket::{
-        AddressFamily, MsgFlags, SockFlag, SockType, SockaddrIn, bind, connect, getsockname, recv,
-        send, socket,
+    sys::{
+        resource::{UsageWho, getrusage},
+        socket::{
+            AddressFamily, MsgFlags, SockFlag, SockType, SockaddrIn, bind, connect, getsockname,
+            recv, send, socket,
+        },
     },
     unistd::Pid,
 };
@@ -16,6 +19,9 @@ use crate::{
     error::{Doing, Failure},
     namespace,
 };
+
+/// The calling one.
+const THREAD: Pid = Pid::from_raw(0);
 
 /// A datagram that is sent behind the frames of a probe, and whose arrival says that those in
 /// front of it have been dealt with.
@@ -27,7 +33,7 @@ use crate::{
 /// time, and each runs to its end: captured, bridged or routed, filtered, answered, and what
 /// comes of it sent, which puts it at the end of the same queue. So does all that a send from user
 /// space sets off, on the CPU of the thread that sends, which is why that thread is kept on one
-/// CPU. Whether the queue is worked off within the send or, under load, by ksoftirqd, is all the
+/// CPU, or goes to each in turn if it may have been on several. Whether the queue is worked off within the send or, under load, by ksoftirqd, is all the
 /// same.
 ///
 /// The fence is a datagram over a loopback link in a namespace of its own, so it passes the same
@@ -83,24 +89,107 @@ impl AsFd for Fence {
     }
 }
 
-/// Keeps the calling thread on the CPU it is on, until it is dropped.
+const PIN: &str = "stay on one CPU";
+
+/// Keeps the calling thread on one CPU, until it is dropped.
 pub(crate) struct Pin(CpuSet);
 
 impl Pin {
+    /// On the CPU it is on.
     pub(crate) fn new() -> Result<Self, Failure> {
-        const PIN: &str = "stay on one CPU";
-        let thread = Pid::from_raw(0);
-        let before = sched_getaffinity(thread).doing(PIN)?;
+        let before = sched_getaffinity(THREAD).doing(PIN)?;
+        let pin = Self(before);
+        pin.to(sched_getcpu().doing(PIN)?)?;
+        Ok(pin)
+    }
+
+    fn to(&self, cpu: usize) -> Result<(), Failure> {
         let mut only = CpuSet::new();
-        only.set(sched_getcpu().doing(PIN)?).doing(PIN)?;
-        sched_setaffinity(thread, &only).doing(PIN)?;
-        Ok(Self(before))
+        only.set(cpu).doing(PIN)?;
+        sched_setaffinity(THREAD, &only).doing(PIN)
+    }
+
+    /// Does something on each CPU that the thread may be on, one after another.
+    pub(crate) fn on_each(
+        &self,
+        mut work: impl FnMut() -> Result<(), Failure>,
+    ) -> Result<(), Failure> {
+        for cpu in 0..CpuSet::count() {
+            if self.0.is_set(cpu).doing(PIN)? {
+                self.to(cpu)?;
+                work()?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The CPU that the calling thread is on, and how often it has been taken off one: to be kept on a
+/// CPU takes longer than to find out that one has been all the while.
+pub(crate) struct Whereabouts {
+    cpu: usize,
+    switches: i64,
+}
+
+impl Whereabouts {
+    pub(crate) fn now() -> Result<Self, Failure> {
+        let usage = getrusage(UsageWho::RUSAGE_THREAD).doing(PIN)?;
+        Ok(Self {
+            cpu: sched_getcpu().doing(PIN)?,
+            switches: usage.voluntary_context_switches() + usage.involuntary_context_switches(),
+        })
+    }
+
+    /// Keeps the thread on the CPU it is on, and returns whether it has been there ever since.
+    pub(crate) fn pin(self) -> Result<(Pin, bool), Failure> {
+        let pin = Pin::new()?;
+        let now = Self::now()?;
+        let has_stayed = (now.cpu, now.switches) == (self.cpu, self.switches);
+        Ok((pin, has_stayed))
     }
 }
 
 impl Drop for Pin {
     fn drop(&mut self) {
         // It was allowed before; that a CPU was taken from the process since is the only way to fail.
-        let _ = sched_setaffinity(Pid::from_raw(0), &self.0);
+        let _ = sched_setaffinity(THREAD, &self.0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_cpu_is_gone_to_once_and_then_all_are_allowed_again() {
+        let allowed = sched_getaffinity(THREAD).expect("affinity");
+        let expected: Vec<usize> = (0..CpuSet::count())
+            .filter(|cpu| allowed.is_set(*cpu) == Ok(true))
+            .collect();
+        let mut gone_to = Vec::new();
+        let pin = Pin::new().expect("pin");
+        let note = || {
+            gone_to.push(sched_getcpu().expect("cpu"));
+            Ok(())
+        };
+        pin.on_each(note).expect("visits");
+        drop(pin);
+        assert_eq!(gone_to, expected);
+        assert_eq!(sched_getaffinity(THREAD).expect("affinity"), allowed);
+    }
+
+    #[test]
+    fn a_thread_that_was_elsewhere_or_off_its_cpu_has_not_stayed() {
+        let now = || Whereabouts::now().expect("whereabouts");
+        let elsewhere = Whereabouts {
+            cpu: now().cpu + 1,
+            ..now()
+        };
+        assert!(!elsewhere.pin().expect("pin").1);
+        let taken_off = Whereabouts {
+            switches: now().switches - 1,
+            ..now()
+        };
+        assert!(!taken_off.pin().expect("pin").1);
     }
 }

@@ -114,7 +114,6 @@ impl Kernel {
     fn forget_look(&mut self, slot: Slot) {
         if let Ok(namespace) = self.namespaces.get_mut(slot) {
             namespace.last_look.forget();
-            namespace.lookups.clear();
         }
     }
 

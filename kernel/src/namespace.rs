@@ -23,9 +23,9 @@ use crate::{
     links::Links,
     listener::Listener,
     netlink::Netlink,
-    routes::{self, Lookup},
+    routes,
     scrub::Used,
-    sender::Senders,
+    sender::{self, Protocol, Sender, Senders},
     sockets::SocketList,
     spares::{self, Spare},
     sysctl::{self, Policy, Setting},
@@ -45,8 +45,6 @@ pub(crate) struct Namespace {
     suspects: Suspects,
     addresses: Option<Vec<Ipv4Net>>,
     pub last_look: LastLook,
-    /// Where packets go, as far as that was asked and nothing has been changed since.
-    pub lookups: BTreeMap<Ipv4Addr, Lookup>,
     /// Whether its links may come and go without a plan.
     pub is_adopted: bool,
     /// Whether others were told where it is.
@@ -91,7 +89,6 @@ impl Namespace {
             suspects: spare.suspects,
             addresses: None,
             last_look: LastLook::default(),
-            lookups: BTreeMap::new(),
             is_adopted: false,
             is_lent: Cell::new(false),
             settings: Vec::new(),
@@ -130,7 +127,6 @@ impl Namespace {
             suspects: Suspects::default(),
             addresses: None,
             last_look: LastLook::default(),
-            lookups: BTreeMap::new(),
             is_adopted: false,
             is_lent: Cell::new(false),
             settings: Vec::new(),
@@ -194,16 +190,36 @@ impl Namespace {
         self.addresses = None;
     }
 
-    /// What the kernel's routing decides.
-    pub(crate) fn look_up(&mut self, to: Ipv4Addr) -> Result<Lookup, Failure> {
-        if let Some(known) = self.lookups.get(&to) {
-            return Ok(*known);
+    /// The raw socket for this protocol.
+    pub(crate) fn sender(&mut self, protocol: Protocol) -> Result<&mut Sender, Failure> {
+        let place = self.senders.raw(protocol);
+        let sender = match place.take() {
+            Some(sender) => sender,
+            None => visit(self.descriptor.as_fd(), || Sender::open(protocol))?,
+        };
+        Ok(place.insert(sender))
+    }
+
+    /// The address that the kernel sends from.
+    pub(crate) fn source(&mut self, to: Ipv4Addr) -> Result<Ipv4Addr, Failure> {
+        if to.is_multicast() || to.is_broadcast() || to.is_unspecified() {
+            return routes::look_up(&mut self.netlink, to).map(|lookup| lookup.source);
         }
-        let lookup = routes::look_up(&mut self.netlink, to)?;
-        if self.is_private() {
-            self.lookups.insert(to, lookup);
-        }
-        Ok(lookup)
+        let socket = match self.senders.lookups.take() {
+            Some(socket) => socket,
+            None => self.inside(sender::open_for_lookups)?,
+        };
+        let socket = self.senders.lookups.insert(socket);
+        sender::source(socket, to).doing("look up route")
+    }
+
+    /// The socket for whole frames.
+    pub(crate) fn frame_sender(&mut self) -> Result<&OwnedFd, Failure> {
+        let socket = match self.senders.frames.take() {
+            Some(socket) => socket,
+            None => self.inside(sender::open_for_frames)?,
+        };
+        Ok(self.senders.frames.insert(socket))
     }
 
     /// By how much a counter has grown since it was last asked for.

@@ -188,7 +188,8 @@ impl Netlink {
         questions: Vec<RouteNetlinkMessage>,
     ) -> Result<Vec<NetlinkMessage<RouteNetlinkMessage>>, Failure> {
         let mut answers = Vec::with_capacity(questions.len());
-        let flagged = |question| with_flags(question, NLM_F_REQUEST | NLM_F_ACK);
+        // Each is answered by one message, if only with an error: no acknowledgement has to follow.
+        let flagged = |question| with_flags(question, NLM_F_REQUEST);
         let mut messages = questions.into_iter().map(flagged);
         loop {
             let batch: Vec<_> = messages.by_ref().take(QUESTIONS).collect();

@@ -16,7 +16,9 @@ use crate::{
     fence::Pin,
     links::{Links, Place},
     namespaces::{Namespaces, Slot},
-    neighbours, order, sender, sys,
+    neighbours, order, routes,
+    sender::{self, Protocol},
+    sys,
     tap::Seen,
     watch::Watching,
 };
@@ -135,35 +137,43 @@ impl Kernel {
     pub(crate) fn send(&mut self, slot: Slot, shot: &Shot) -> Result<Option<Errno>, Failure> {
         let namespace = self.namespaces.get_mut(slot)?;
         namespace.last_look.note_traffic();
-        let lookup = match namespace.look_up(shot.to) {
+        let protocol = match shot.payload {
+            Payload::Tcp(_) => Protocol::Tcp,
+            Payload::Udp(_) => Protocol::Udp,
+            Payload::Icmp => Protocol::Icmp,
+            Payload::Arp => return self.send_request(slot, shot),
+        };
+        let source = match namespace.source(shot.to) {
+            Ok(source) => source,
+            Err(failure) => return sender::refusal(failure).map(Some),
+        };
+        let sender = namespace.sender(protocol)?;
+        match sender.send(shot, source).doing("send probe") {
+            Ok(()) => Ok(None),
+            Err(failure) => sender::refusal(failure).map(Some),
+        }
+    }
+
+    /// Sends an ARP request.
+    fn send_request(&mut self, slot: Slot, shot: &Shot) -> Result<Option<Errno>, Failure> {
+        let namespace = self.namespaces.get_mut(slot)?;
+        let lookup = match routes::look_up(&mut namespace.netlink, shot.to) {
             Ok(lookup) => lookup,
             Err(failure) => return sender::refusal(failure).map(Some),
         };
-        if namespace.senders.get(shot.payload).is_none() {
-            let socket = namespace.inside(|| sender::open(shot.payload))?;
-            namespace.senders.put(shot.payload, socket);
+        // Nobody is asked for an address of one's own, and nobody is there on loopback.
+        if lookup.local || lookup.link == Links::LOOPBACK {
+            return Ok(Some(Errno::EADDRNOTAVAIL));
         }
-        let Some(socket) = namespace.senders.get(shot.payload) else {
-            return Err(Failure::nonsense("no socket to send from"));
+        let place = Place {
+            slot,
+            index: lookup.link,
         };
-        let sent = match shot.payload {
-            // Nobody is asked for an address of one's own, and nobody is there on loopback.
-            Payload::Arp if lookup.local || lookup.link == Links::LOOPBACK => {
-                return Ok(Some(Errno::EADDRNOTAVAIL));
-            }
-            Payload::Arp => {
-                let place = Place {
-                    slot,
-                    index: lookup.link,
-                };
-                let Some(link) = self.stations.link(place) else {
-                    return Err(Failure::NO_LINK);
-                };
-                let request = arp_request(link.mac, lookup.source, shot.to);
-                sys::send_frame(socket, lookup.link, &request)
-            }
-            _ => sender::send_segment(socket, shot, &shot.segment(lookup.source)),
+        let Some(link) = self.stations.link(place) else {
+            return Err(Failure::NO_LINK);
         };
+        let request = arp_request(link.mac, lookup.source, shot.to);
+        let sent = sys::send_frame(namespace.frame_sender()?, lookup.link, &request);
         match sent.doing("send probe") {
             Ok(()) => Ok(None),
             Err(failure) => sender::refusal(failure).map(Some),

@@ -10,7 +10,7 @@ use netparity_core::{
 use crate::{
     Kernel,
     error::Failure,
-    fence::Pin,
+    fence::Whereabouts,
     namespaces::{Namespaces, Slot},
     tap::Seen,
     watch::Watching,
@@ -39,12 +39,12 @@ impl Kernel {
         if self.unwatched.shots >= MOST {
             self.catch_up_with_unwatched()?;
         }
-        let _pin = Pin::new()?;
         self.stations.refresh(&mut self.namespaces)?;
         self.rule_counts.know(&mut self.firewall)?;
         // What has come since the last shot is no answer to this one.
         self.take_from(slot)?;
         self.unwatched.shots += 1;
+        let place = Whereabouts::now()?;
         let from = self.unwatched.seen.len();
         if let Some(errno) = self.send(slot, shot)? {
             return Ok(self.judge(shot, Some(errno), from));
@@ -57,7 +57,10 @@ impl Kernel {
         let mut watching = Watching::new(slot);
         let known = self.unwatched.seen.drain(from..).map(|(_, seen)| seen);
         watching.seen.insert(slot, known.collect());
-        let watched = self.watch_until_quiet(&mut watching);
+        let watched = match place.pin()? {
+            (_pin, true) => self.watch_until_quiet(&mut watching),
+            (pin, false) => self.watch_everywhere(&pin, &mut watching),
+        };
         for (slot, seen) in watching.seen {
             let seen = seen.into_iter().map(|seen| (slot, seen));
             self.unwatched.seen.extend(seen);

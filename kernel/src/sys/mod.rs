@@ -41,6 +41,23 @@ pub(crate) fn set_option(
     Errno::result(result).map(drop)
 }
 
+/// Takes back that a socket was connected, and the address that it was given for that.
+pub(crate) fn disconnect(socket: impl AsFd) -> nix::Result<()> {
+    let nowhere = libc::sockaddr {
+        sa_family: libc::AF_UNSPEC as u16,
+        sa_data: [0; 14],
+    };
+    // SAFETY: the kernel reads the whole of `nowhere`, which lives through the call.
+    let result = unsafe {
+        libc::connect(
+            socket.as_fd().as_raw_fd(),
+            &raw const nowhere,
+            size_of::<libc::sockaddr>() as libc::socklen_t,
+        )
+    };
+    Errno::result(result).map(drop)
+}
+
 /// How many frames a packet socket had no room for since this was last asked.
 pub(crate) fn dropped_frames(socket: impl AsFd) -> nix::Result<u32> {
     let mut statistics = libc::tpacket_stats {

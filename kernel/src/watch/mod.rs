@@ -18,6 +18,7 @@ pub(crate) use self::source::Source;
 use crate::{
     Kernel,
     error::{Doing, Failure},
+    fence::Pin,
     links::{Link, Place},
     namespaces::Slot,
     neighbours,
@@ -50,6 +51,11 @@ impl Watching {
             deadline: Instant::now() + SAFETY_NET,
             timed_out: false,
         }
+    }
+
+    /// How many were seen.
+    fn frames(&self) -> usize {
+        self.seen.values().map(Vec::len).sum()
     }
 }
 
@@ -84,6 +90,22 @@ impl Kernel {
                 return Ok(());
             }
             if !moved && !self.give_up_neighbours(watching)? {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Waits until fences have come through on every CPU, one after another, and nothing has been seen
+    /// since the one before on any.
+    pub(crate) fn watch_everywhere(
+        &mut self,
+        pin: &Pin,
+        watching: &mut Watching,
+    ) -> Result<(), Failure> {
+        loop {
+            let before = watching.frames();
+            pin.on_each(|| self.watch_until_quiet(watching))?;
+            if watching.frames() == before || watching.timed_out {
                 return Ok(());
             }
         }
