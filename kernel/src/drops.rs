@@ -66,27 +66,34 @@ pub(crate) struct Suspects {
     reverse_path: Option<Counter>,
 }
 
+/// What a namespace has told anybody. How often it does so again the kernel limits for each, and does
+/// not say.
+pub(crate) struct Told {
+    /// That there is another way (`ip_rt_send_redirect`).
+    pub another_way: bool,
+    /// That there is no way (`ip_error`).
+    pub no_way: bool,
+}
+
 impl Suspects {
-    /// Counts from now on, in the namespace of the calling thread. Returns whether that has told
-    /// anybody of another way, or that there is none: how often it does so again the kernel limits for
-    /// each, and does not say (`ip_rt_send_redirect`, `ip_error`).
-    pub(crate) fn start_anew(&mut self) -> Result<bool, Failure> {
-        let mut told = 0;
-        for (which, place, column) in [
-            (
-                counters::NOT_FORWARDED,
-                &mut self.not_forwarded,
-                "OutRedirects",
-            ),
-            (counters::REVERSE_PATH, &mut self.reverse_path, "InNoRoutes"),
-        ] {
+    /// Counts from now on, in the namespace of the calling thread. Returns what that has told others so
+    /// far.
+    pub(crate) fn start_anew(&mut self) -> Result<Told, Failure> {
+        let anew = |which, place: &mut Option<Counter>, column| {
             let counter = match place.take() {
                 Some(counter) => counter,
                 None => Counter::open(which)?,
             };
-            told += place.insert(counter).start_anew(column)?;
-        }
-        Ok(told > 0)
+            place.insert(counter).start_anew(column)
+        };
+        Ok(Told {
+            another_way: anew(
+                counters::NOT_FORWARDED,
+                &mut self.not_forwarded,
+                "OutRedirects",
+            )? > 0,
+            no_way: anew(counters::REVERSE_PATH, &mut self.reverse_path, "InNoRoutes")? > 0,
+        })
     }
 
     pub(crate) fn into_descriptors(self) -> impl Iterator<Item = OwnedFd> {

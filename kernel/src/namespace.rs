@@ -249,6 +249,7 @@ impl Namespace {
                 sockets: self.sockets,
                 suspects: self.suspects,
                 has_bridge: self.links.keeps_bridge(),
+                rests_until: None,
             },
         }
     }

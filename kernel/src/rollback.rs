@@ -253,13 +253,22 @@ impl Kernel {
                     removed.insert(slot);
                 }
                 Undo::Link(before) if before.aside.is_some() => {
-                    let peer = self.peer_of(before.place);
+                    let place = before.place;
+                    let namespace = self.namespaces.get_mut(place.slot)?;
+                    // To remove a bridge has all who change a network wait.
+                    if namespace.links.is_kept(place.index) {
+                        namespace.netlink.one(links::keep_bridge(place.index))?;
+                        namespace.links.forget(place.index);
+                        self.stations.forget(place);
+                        continue;
+                    }
+                    let peer = self.peer_of(place);
                     // Those whose other end goes with its namespace go with it.
                     let goes = peer.is_some_and(|peer| !self.namespaces.is_named(peer.slot));
-                    if !goes && self.namespaces.is_named(before.place.slot) {
-                        leaving.insert(before.place.slot);
+                    if !goes && self.namespaces.is_named(place.slot) {
+                        leaving.insert(place.slot);
                     }
-                    self.forget_link(before.place);
+                    self.forget_link(place);
                 }
                 _ => {}
             }

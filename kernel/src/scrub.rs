@@ -7,6 +7,7 @@ use std::{
     fs,
     os::fd::{AsFd, OwnedFd},
     sync::Arc,
+    time::{Duration, Instant},
 };
 
 use netlink_packet_route::RouteNetlinkMessage;
@@ -67,6 +68,10 @@ pub(crate) fn retire(used: Vec<Used>, access: &Access) {
     }
 }
 
+/// How long after it has told somebody that there is no way a namespace would tell so as often as a
+/// new one (`ip_rt_error_burst`).
+const REST: Duration = Duration::from_secs(5);
+
 /// The first has the near ends of the links of all.
 fn recycle(used: Vec<Used>, access: &Access) {
     let Ok(runtime) = start_runtime() else {
@@ -103,7 +108,9 @@ fn scrub(used: Used, access: &Access, runtime: &Arc<Runtime>) -> Result<Option<S
         if has_rules {
             Firewall::open()?.clear()?;
         }
-        let is_marked = spare.suspects.start_anew()? || holds_fragments()?;
+        let told = spare.suspects.start_anew()?;
+        spare.rests_until = told.no_way.then(|| Instant::now() + REST);
+        let is_marked = told.another_way || holds_fragments()?;
         spare.tap.clone_again()?;
         spare.tap.drain(&mut tap::room(), &mut Vec::new())?;
         let as_new = !is_marked && likeness.is_of(&mut netlink, spare.has_bridge)?;

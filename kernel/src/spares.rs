@@ -7,6 +7,7 @@
 use std::{
     os::fd::{AsFd, BorrowedFd, OwnedFd},
     sync::{Mutex, MutexGuard, PoisonError},
+    time::Instant,
 };
 
 use crate::{drops::Suspects, sender::Senders, sockets::SocketList, tap::Tap};
@@ -20,10 +21,12 @@ pub(crate) struct Spare {
     pub suspects: Suspects,
     /// Whether there is a bridge in it that is [kept](crate::links::Links::kept_bridge).
     pub has_bridge: bool,
+    /// From when on it is as new, if that is not yet so: the kernel has something to forget.
+    pub rests_until: Option<Instant>,
 }
 
 /// How many are kept at the most.
-const ROOM: usize = 64;
+const ROOM: usize = 128;
 
 static SPARES: Mutex<Vec<Spare>> = Mutex::new(Vec::new());
 
@@ -34,7 +37,9 @@ fn spares() -> MutexGuard<'static, Vec<Spare>> {
 /// Takes one, with a bridge or without.
 pub(crate) fn take(with_bridge: bool) -> Option<Spare> {
     let mut spares = spares();
-    let fits = |spare: &Spare| spare.has_bridge == with_bridge;
+    let now = Instant::now();
+    let has_rested = |spare: &Spare| spare.rests_until.is_none_or(|until| until <= now);
+    let fits = |spare: &Spare| spare.has_bridge == with_bridge && has_rested(spare);
     let at = spares.iter().rposition(fits)?;
     Some(spares.swap_remove(at))
 }

@@ -79,7 +79,7 @@ impl Stations {
             }
             let netlink = &mut namespaces.get_mut(slot)?.netlink;
             let questions = indexes.into_iter().map(links::ask).collect();
-            // What is not there any more has no address.
+            // What is not there any more has no address, nor what is there only for us.
             for answer in netlink.get_present(questions, "look at link")? {
                 self.take(slot, &answer);
             }
@@ -90,6 +90,7 @@ impl Stations {
     fn take(&mut self, slot: Slot, answer: &RouteNetlinkMessage) {
         if let RouteNetlinkMessage::NewLink(message) = answer
             && let Some(link) = Link::read(message)
+            && !links::is_aside(link.group)
         {
             let place = Place {
                 slot,

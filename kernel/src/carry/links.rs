@@ -232,6 +232,7 @@ impl Namespace {
             let request = links::reuse_bridge(index, name, mac);
             // Why it is refused the kernel says of a new one.
             if self.netlink.one(request).is_ok() {
+                self.links.keep_bridge(index);
                 return Ok(index);
             }
         }

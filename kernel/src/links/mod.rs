@@ -28,8 +28,17 @@ pub(crate) struct Links {
     by_name: BTreeMap<LinkName, u32>,
     by_index: BTreeMap<u32, Known>,
     next: u32,
-    /// Whether the first link is a bridge that can become another.
-    keeps_bridge: bool,
+    first: First,
+}
+
+/// The first link, which may be a bridge that can become another.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum First {
+    /// It waits to be used.
+    KeptBridge,
+    /// It is used, or was, and can be kept for the next network.
+    BridgeToKeep,
+    Other,
 }
 
 /// What a link was made with and cannot change by itself.
@@ -48,7 +57,7 @@ impl Default for Links {
             by_name: BTreeMap::new(),
             by_index: BTreeMap::new(),
             next: Self::FIRST,
-            keeps_bridge: false,
+            first: First::Other,
         };
         let loopback = Known {
             name: LinkName::LOOPBACK,
@@ -72,31 +81,40 @@ impl Links {
     pub(crate) fn with_kept_bridge() -> Self {
         Self {
             next: Self::FIRST + 1,
-            keeps_bridge: true,
+            first: First::KeptBridge,
             ..Self::default()
         }
     }
 
     /// The kept bridge, if it can be what a new one would be: there was no other link before it.
     pub(crate) fn kept_bridge(&self) -> Option<u32> {
-        let is_first = self.keeps_bridge && self.next == Self::FIRST + 1;
-        (is_first && !self.by_index.contains_key(&Self::FIRST)).then_some(Self::FIRST)
+        let is_first = self.first == First::KeptBridge && self.next == Self::FIRST + 1;
+        is_first.then_some(Self::FIRST)
     }
 
     /// Whether there is a bridge to keep for the next use.
     pub(crate) fn keeps_bridge(&self) -> bool {
-        self.keeps_bridge
+        self.first != First::Other
     }
 
-    /// This new bridge has got a hardware address, and so can get another: one whose address the
-    /// kernel chooses cannot be told to choose again.
+    /// Whether this link is the bridge to keep.
+    pub(crate) fn is_kept(&self, index: u32) -> bool {
+        self.keeps_bridge() && index == Self::FIRST
+    }
+
+    /// This bridge has got a hardware address, and so can get another: one whose address the kernel
+    /// chooses cannot be told to choose again.
     pub(crate) fn keep_bridge(&mut self, index: u32) {
-        self.keeps_bridge |= index == Self::FIRST;
+        if index == Self::FIRST {
+            self.first = First::BridgeToKeep;
+        }
     }
 
     /// This link is not what it was made as, and cannot be made so again.
     pub(crate) fn spoil(&mut self, index: u32) {
-        self.keeps_bridge &= index != Self::FIRST;
+        if index == Self::FIRST {
+            self.first = First::Other;
+        }
     }
 
     /// An index that no link here has had.
@@ -138,6 +156,11 @@ impl Links {
 
     pub(crate) fn remove(&mut self, index: u32) {
         self.spoil(index);
+        self.forget(index);
+    }
+
+    /// It is there no more for anybody but us.
+    pub(crate) fn forget(&mut self, index: u32) {
         if let Some(known) = self.by_index.remove(&index)
             && self.by_name.get(&known.name) == Some(&index)
         {
