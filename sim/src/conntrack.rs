@@ -93,6 +93,7 @@ pub(crate) struct Conn {
     pub confirmed: bool,
     /// Which addresses are translated, and which were decided upon.
     pub source_translated: bool,
+    pub destination_translated: bool,
     pub source_decided: bool,
     pub destination_decided: bool,
     /// The link whose address it was given.

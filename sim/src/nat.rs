@@ -129,7 +129,7 @@ impl Sim {
                 }
             }
             _ if manip == Manip::Source => self.bind_source(id, own),
-            _ => {}
+            _ => self.bind_destination(id),
         }
         if let Some(conn) = self.conntrack.conn_mut(id) {
             match manip {
@@ -173,17 +173,7 @@ impl Sim {
             wanted.source_port = wanted.source_port.wrapping_add(1);
         }
         if self.is_used(&wanted, id, &conn) {
-            let taken = wanted.source_port;
-            let mut free = ports_like(taken, wanted.protocol).filter(|port| *port != taken);
-            wanted.source_port = free
-                .find(|port| {
-                    let other = Tuple {
-                        source_port: *port,
-                        ..wanted
-                    };
-                    !self.is_used(&other, id, &conn)
-                })
-                .unwrap_or(taken);
+            wanted.source_port = self.free_port(&wanted, id, &conn);
         }
         if wanted == current {
             return;
@@ -194,6 +184,37 @@ impl Sim {
             let key = source_key(&conn.original);
             self.conntrack.by_source.insert(key, id);
         }
+    }
+
+    /// Binds a connection to the destination it has. Of an echo request whose answers would not be its
+    /// own that changes the identifier, which is at either end (`nf_nat_l4proto_unique_tuple`).
+    fn bind_destination(&mut self, id: ConnId) {
+        let conn = self.conntrack.conn(id);
+        let Some(mut wanted) = conn.reply.inverted() else {
+            return;
+        };
+        if wanted.protocol != ICMP || !self.is_used(&wanted, id, &conn) {
+            return;
+        }
+        wanted.source_port = self.free_port(&wanted, id, &conn);
+        if let (Some(reply), Some(conn)) = (wanted.inverted(), self.conntrack.conn_mut(id)) {
+            conn.reply = reply;
+            conn.destination_translated = true;
+        }
+    }
+
+    /// A source port for `wanted`, whose own is taken, with which answers would be this connection's.
+    fn free_port(&self, wanted: &Tuple, id: ConnId, conn: &Conn) -> u16 {
+        let taken = wanted.source_port;
+        let mut ports = ports_like(taken, wanted.protocol).filter(|port| *port != taken);
+        let free = ports.find(|port| {
+            let other = Tuple {
+                source_port: *port,
+                ..*wanted
+            };
+            !self.is_used(&other, id, conn)
+        });
+        free.unwrap_or(taken)
     }
 
     /// Whether answers to `tuple` would be taken for another connection's.
@@ -216,7 +237,7 @@ impl Sim {
         if kind.is_some_and(icmp::is_redirect) {
             // A gateway can only be told of to those who see the same addresses.
             let decided = conn.source_decided && conn.destination_decided;
-            return decided && !conn.source_translated;
+            return decided && !(conn.source_translated || conn.destination_translated);
         }
         if !is_translated(&conn, manip, reply) || self.has(Fault::MasqueradeNotReversed) {
             return true;
@@ -245,9 +266,12 @@ impl Sim {
     }
 }
 
-/// Only sources are ever translated; in replies that is the destination.
+/// What of a connection's packets is translated at one end is in replies at the other.
 fn is_translated(conn: &Conn, manip: Manip, reply: bool) -> bool {
-    conn.source_translated && (manip == Manip::Destination) == reply
+    match (manip, reply) {
+        (Manip::Source, false) | (Manip::Destination, true) => conn.source_translated,
+        (Manip::Destination, false) | (Manip::Source, true) => conn.destination_translated,
+    }
 }
 
 /// Writes `target`'s address and port into the packet (`nf_nat_manip_pkt`).
