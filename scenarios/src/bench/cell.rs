@@ -11,6 +11,7 @@ use std::{
     time::Duration,
 };
 
+use ipnet::Ipv4Net;
 use nix::{
     mount::{MsFlags, mount},
     sched::{CloneFlags, unshare},
@@ -18,11 +19,15 @@ use nix::{
     unistd::{getpid, getppid},
 };
 
-use super::peers::{Peer, programs};
+use super::peers::{Peer, host_local, programs};
 
 /// The names under which our own executable is started to be something else.
 const GUARD: &str = "netparity-bench-guard";
 const FIRST: &str = "netparity-bench-first";
+
+/// What process 1 is asked for.
+const ENDPOINTS: &str = "endpoints";
+const ADDRESSES: &str = "addresses";
 
 /// Returns at once, unless the process was started to keep a peer: then it does that, and does not
 /// return. Call it first thing in `main`.
@@ -60,11 +65,22 @@ fn ourselves(name: &str, arguments: &[String]) -> Command {
 ///
 /// What it had to say last.
 pub fn endpoints(peer: Peer, count: usize) -> Result<Duration, String> {
-    let arguments = [
-        getpid().to_string(),
-        peer.as_str().to_owned(),
-        count.to_string(),
-    ];
+    ask([ENDPOINTS, peer.as_str(), &count.to_string()])
+}
+
+/// How long host-local takes for an address, out and back, [`host_local::TURNS`] times, where the
+/// first `taken` of a subnet are taken.
+///
+/// # Errors
+///
+/// What it had to say last.
+pub fn addresses(subnet: Ipv4Net, taken: u32) -> Result<Duration, String> {
+    ask([ADDRESSES, &subnet.to_string(), &taken.to_string()])
+}
+
+fn ask(task: [&str; 3]) -> Result<Duration, String> {
+    let mut arguments = vec![getpid().to_string()];
+    arguments.extend(task.map(str::to_owned));
     let output = ourselves(GUARD, &arguments)
         .output()
         .map_err(|error| format!("start {GUARD}: {error}"))?;
@@ -112,13 +128,23 @@ fn die_with_parent() -> Result<(), String> {
 
 fn first(arguments: &[String]) -> Result<(), String> {
     die_with_parent()?;
-    let [peer, count] = arguments else {
-        return Err("expected a peer and a number".into());
+    let [task, of, number] = arguments else {
+        return Err("expected a task, of whom or what, and a number".into());
     };
-    let peer = Peer::named(peer).ok_or_else(|| format!("no such peer: {peer}"))?;
-    let count = count.parse().map_err(doing("number of endpoints"))?;
     mounts()?;
-    let time = programs::endpoints(peer, count)?;
+    let time = match task.as_str() {
+        ENDPOINTS => {
+            let peer = Peer::named(of).ok_or_else(|| format!("no such peer: {of}"))?;
+            let count = number.parse().map_err(doing("number of endpoints"))?;
+            programs::endpoints(peer, count)?
+        }
+        ADDRESSES => {
+            let subnet = of.parse().map_err(doing("subnet"))?;
+            let taken = number.parse().map_err(doing("number of addresses"))?;
+            host_local::addresses(subnet, taken)?
+        }
+        _ => return Err(format!("no such task: {task}")),
+    };
     let mut stdout = std::io::stdout();
     writeln!(stdout, "{}", time.as_nanos()).map_err(doing("tell the time"))
 }

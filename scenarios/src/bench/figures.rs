@@ -27,6 +27,8 @@ pub enum What {
     Decision,
     /// An address handed out and given back where `count` are free in a /8.
     Address,
+    /// The same in a /24.
+    SmallPoolAddress,
     /// A scenario of the suite, simulator and kernel compared: each of `count`.
     Scenario,
     /// A case of fuzzing the simulator against the kernel, of up to `count` steps.
@@ -43,6 +45,8 @@ pub const SIM: &str = "sim";
 pub const CORE: &str = "core";
 /// The standard library's set, as an allocator.
 pub const BTREE_SET: &str = "btreeset";
+/// CNI's allocator, a program that is started for each address and keeps a file for it.
+pub const HOST_LOCAL: &str = "host-local";
 
 /// One thing measured at one size for one of those who do it.
 #[derive(Clone, Debug, Serialize)]

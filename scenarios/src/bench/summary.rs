@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use super::{
-    figures::{CORE, FLOOR, Figure, Figures, KERNEL, SIM, What},
+    figures::{CORE, FLOOR, Figure, Figures, HOST_LOCAL, KERNEL, SIM, What},
     peers::Peer,
     table::duration,
 };
@@ -18,6 +18,7 @@ pub fn markdown(figures: &Figures) -> String {
         .chain(linked(figures))
         .chain(probes(figures))
         .chain(pairs(figures))
+        .chain(addresses(figures))
         .chain(alone(figures));
     for (what, figure) in rows {
         // Writing to a string cannot fail.
@@ -149,6 +150,24 @@ fn pairs(figures: &Figures) -> Rows {
     sizes(figures, What::Pair).iter().filter_map(row).collect()
 }
 
+fn addresses(figures: &Figures) -> Rows {
+    let mut rows = Rows::new();
+    for (what, prefix) in [(What::Address, 8), (What::SmallPoolAddress, 24)] {
+        for count in figures.counts(what).into_iter().rev() {
+            let median = |who| Some(duration(figures.find(what, who, count)?.median));
+            let Some(mut figure) = median(CORE) else {
+                continue;
+            };
+            if let Some(theirs) = median(HOST_LOCAL) {
+                figure += &format!(", {HOST_LOCAL} {theirs}");
+            }
+            let what = format!("an address out and back, {count} free in a /{prefix}");
+            rows.push((what, figure));
+        }
+    }
+    rows
+}
+
 /// What is compared with nothing.
 fn alone(figures: &Figures) -> Rows {
     let of_kind = |what: What, who: &str| {
@@ -160,10 +179,6 @@ fn alone(figures: &Figures) -> Rows {
     let mut rows = Rows::new();
     for (count, figure) in of_kind(What::Decision, CORE) {
         let what = format!("docker run and rm up to the plan, {count} containers there");
-        rows.push((what, duration(figure.median)));
-    }
-    for (count, figure) in of_kind(What::Address, CORE) {
-        let what = format!("an address out and back, {count} free in a /8");
         rows.push((what, duration(figure.median)));
     }
     for footprint in figures.footprints.iter().filter(|it| it.count >= 10) {
@@ -194,11 +209,16 @@ mod tests {
             let time = Duration::from_micros(micros);
             figures.add(What::Endpoint, who, 100, time, 1);
         }
+        for (who, micros) in [(CORE, 1), (HOST_LOCAL, 7000)] {
+            let time = Duration::from_micros(micros);
+            figures.add(What::SmallPoolAddress, who, 25, time, 1);
+        }
         let expected = "\
             | what | figure |\n\
             |---|---|\n\
             | an endpoint on a bridge, icc off, rules included, 100 of them | 1.15 ms, 1.15 times the floor |\n\
-            | against ip | 10.0 times faster at 100 |\n";
+            | against ip | 10.0 times faster at 100 |\n\
+            | an address out and back, 25 free in a /24 | 1.00 µs, host-local 7.00 ms |\n";
         assert_eq!(markdown(&figures), expected);
     }
 }

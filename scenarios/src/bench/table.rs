@@ -29,6 +29,10 @@ pub fn write(out: &mut dyn Write, figures: &Figures) -> io::Result<()> {
             What::Address,
             "an address of a /8, out and back (count: free)",
         ),
+        (
+            What::SmallPoolAddress,
+            "an address of a /24, out and back (count: free)",
+        ),
         (What::Scenario, "a scenario, simulator and kernel"),
         (What::FuzzedCase, "a fuzzed case, simulator and kernel"),
     ] {

@@ -53,7 +53,7 @@ pub fn measure(
     tell("decisions");
     decisions::measure(options, &mut figures)?;
     tell("addresses");
-    allocator::measure(options, &mut figures);
+    allocator::measure(options, &mut figures)?;
     endpoints::measure(options, machine, &mut figures, tell)?;
     tell("probes");
     probes::measure(options, machine, &mut figures)?;

@@ -1,5 +1,6 @@
 //! Other programs that set up endpoints.
 
+pub mod host_local;
 pub mod programs;
 
 use std::{

@@ -78,7 +78,7 @@ fn address(number: usize) -> Ipv4Addr {
 }
 
 /// Runs a program to its end, with something to read.
-fn run(command: &mut Command, input: &str) -> Result<String, String> {
+pub(super) fn run(command: &mut Command, input: &str) -> Result<String, String> {
     let name = command.get_program().to_string_lossy().into_owned();
     let words = |error: std::io::Error| format!("{name}: {error}");
     let mut child = command
