@@ -200,4 +200,16 @@ impl Command {
                 | Self::Remove { .. }
         )
     }
+
+    /// The container that dockerd is to do something to.
+    pub const fn container(&self) -> Option<&Name> {
+        match self {
+            Self::Start(name)
+            | Self::Stop(name)
+            | Self::Kill(name)
+            | Self::Restart(name)
+            | Self::Remove { name, .. } => Some(name),
+            _ => None,
+        }
+    }
 }

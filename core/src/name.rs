@@ -6,7 +6,7 @@ use serde::{Serialize, Serializer};
 
 /// The name of a container, of a namespace made with `ip netns add`, or `host`.
 ///
-/// Any non-empty word: what Docker itself allows is for the engine to say.
+/// Any word: what Docker itself allows is for the engine to say.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub struct Name(Arc<str>);
 

@@ -129,8 +129,13 @@ impl Docker {
     /// [`ModelError::Broken`] where dockerd is gone or hangs, with the end of its log, and for
     /// commands that are not for dockerd.
     pub fn command(&mut self, command: &Command) -> Result<Outcome, ModelError> {
+        // These are the command line's words, which does not ask dockerd.
+        if let Command::Remove { name, .. } = command
+            && plain(name).as_str().is_empty()
+        {
+            return Err(Refusal::new("Container name cannot be empty").into());
+        }
         if command.is_for_daemon() && !self.is_up {
-            // The command line's words; so it is the command line that says this.
             return Err(Refusal::new(
                 "Cannot connect to the Docker daemon at unix:///var/run/docker.sock. \
                  Is the docker daemon running?",

@@ -73,8 +73,16 @@ impl Engine {
     ///
     /// Where it can be said at once that the command is refused.
     pub fn actions(&self, command: &Command) -> Result<Vec<Action>, Refusal> {
-        if command.is_for_daemon() && self.daemon.is_none() {
-            return Err(refusal::no_daemon());
+        let is_nameless = command.container().is_some_and(|it| it.as_str().is_empty());
+        match command {
+            // The command line does not even ask.
+            Command::Remove { .. } if is_nameless => return Err(refusal::empty_name()),
+            _ if command.is_for_daemon() && self.daemon.is_none() => {
+                return Err(refusal::no_daemon());
+            }
+            // It asks for `/containers/start`.
+            _ if is_nameless => return Err(refusal::no_page()),
+            _ => {}
         }
         let start = |name: &Name, restarts| Action::Start {
             name: name.clone(),

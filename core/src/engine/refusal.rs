@@ -115,6 +115,8 @@ texts! {
     /// follows it (`registerLinks`) and never answers; a person gives up.
     endless_link(name) = "dockerd never answers: the network of {name} leads back to itself";
 
+    empty_name() = "Container name cannot be empty";
+    no_page() = "page not found";
     no_name() = "invalid name or ID supplied: \"\"";
     unknown_container(name) = "No such container: {name}";
     not_running(id) = "Container {id} is not running";

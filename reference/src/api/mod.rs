@@ -103,6 +103,10 @@ impl Api {
 
     /// A container as it is, or nothing where there is none.
     pub(crate) fn inspect(&self, container: &str) -> Result<Option<Inspect>> {
+        // Without a name it would be the list of all.
+        if container.is_empty() {
+            return Ok(None);
+        }
         optional(self.get(&format!("/containers/{}/json", encode(container))))
     }
 
@@ -128,7 +132,8 @@ impl Api {
     fn send(&self, method: Method, path: &str, body: Option<(&str, Vec<u8>)>) -> Result<Bytes> {
         let mut request = Request::builder()
             .method(method)
-            .uri(format!("/{VERSION}{path}"))
+            // As Docker's client joins a path: an empty name is no part of it.
+            .uri(format!("/{VERSION}{path}").replace("//", "/"))
             .header(HOST, "docker");
         let mut content = Bytes::new();
         if let Some((kind, bytes)) = body {

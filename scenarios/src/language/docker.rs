@@ -205,10 +205,9 @@ fn net_mode(word: &Word, scope: &Scope, refused: bool) -> Result<NetMode, Mistak
 /// its client's paths (`path.Join`) have none where a container is spoken of.
 fn plain(word: &Word) -> Word {
     let mut plain = word.clone();
-    let text = word.text.trim_start_matches('/');
-    if !text.is_empty() {
-        text.clone_into(&mut plain.text);
-    }
+    word.text
+        .trim_start_matches('/')
+        .clone_into(&mut plain.text);
     plain
 }
 
