@@ -19,7 +19,7 @@ use crate::{
     addresses,
     error::{Doing, Failure},
     likeness::Likeness,
-    links::{self, Links},
+    links::{self, Link, Links},
     namespace,
     netlink::Netlink,
     nftables::Firewall,
@@ -54,6 +54,9 @@ impl Used {
 /// How many namespaces of one network are made as new at the most. Of many it takes longer than to
 /// make new ones: their links are removed by and by, those of a namespace that ends all at once.
 const MOST: usize = 16;
+
+/// What `loopback_setup` gives it.
+const LOOPBACK_MTU: u32 = 65536;
 
 /// Leaves namespaces that are not used any more to the background. They are made as new and kept
 /// for others; or their sockets are closed, which takes long, and the namespaces end with them.
@@ -94,6 +97,7 @@ fn scrub(used: Used, access: &Access, runtime: &Arc<Runtime>) -> Result<Option<S
         is_ours: _,
     } = used;
     drop(servers);
+    spare.senders.close_raw();
     let likeness = access.likeness()?;
     let outside = spare.descriptor.try_clone().doing("clone descriptor")?;
     namespace::visit(outside.as_fd(), move || {
@@ -125,11 +129,17 @@ fn clear_links(netlink: &mut Netlink, has_bridge: bool) -> Result<(), Failure> {
     let mut requests = Vec::new();
     let mut others = false;
     for answer in netlink.dump(links::ask_all(), "list links")? {
-        if let RouteNetlinkMessage::NewLink(message) = answer
-            && !kept(message.header.index)
-        {
-            requests.push(links::leave(message.header.index));
+        let RouteNetlinkMessage::NewLink(message) = answer else {
+            continue;
+        };
+        let index = message.header.index;
+        if !kept(index) {
+            requests.push(links::leave(index));
             others = true;
+        } else if index == Links::LOOPBACK
+            && Link::read(&message).is_some_and(|it| it.mtu != LOOPBACK_MTU)
+        {
+            requests.push(links::change(index, LinkChange::Mtu(LOOPBACK_MTU), None));
         }
     }
     let answers = netlink.dump(addresses::ask(None), "list addresses")?;

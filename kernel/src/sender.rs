@@ -51,6 +51,12 @@ impl Senders {
         }
     }
 
+    /// Closes those that are handed errors, of which a new namespace has none: the kernel heeds a
+    /// redirect only where there is one (`raw_err`).
+    pub(crate) fn close_raw(&mut self) {
+        (self.tcp, self.udp, self.icmp) = (None, None, None);
+    }
+
     pub(crate) fn into_descriptors(self) -> impl Iterator<Item = OwnedFd> {
         let raw = [self.tcp, self.udp, self.icmp].into_iter().flatten();
         let raw = raw.map(|sender| sender.socket);
