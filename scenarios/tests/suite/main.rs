@@ -1,4 +1,5 @@
-//! Every scenario, on the simulator alone and on the kernel beside it.
+//! Every scenario, on the simulator alone and on the kernel beside it; and what a measurement that
+//! is killed leaves behind.
 //!
 //! This has a `main` of its own, because without root a user namespace has to be entered before
 //! the first thread starts. `NETPARITY_REQUIRE=kernel` turns the kernel's absence into a failure.
@@ -8,10 +9,13 @@
     reason = "the reason for what is ignored has no other place"
 )]
 
+mod cell;
+
 use std::{path::Path, process::ExitCode, sync::Arc};
 
 use libtest_mimic::{Arguments, Failed, Trial};
 use netparity::{
+    bench::{self, peers::Peer},
     language::{Scenario, parse},
     paint::Paint,
     report::{Report, Status, Summary, Text},
@@ -57,7 +61,23 @@ fn play(scenario: &Scenario, models: &[ModelKind], machine: &Machine) -> Result<
     }
 }
 
+/// Where there can be no cell with `ip` in it, the test is ignored.
+fn killed(dockerd: &Dockerd, kernel_is_required: bool) -> Trial {
+    let missing = Peer::Ip.missing(dockerd);
+    let lack = missing
+        .clone()
+        .or_else(|| bench::cell::endpoints(Peer::Ip, 0).err());
+    if let Some(why) = &lack {
+        eprintln!("cells are skipped: {why}");
+    }
+    let skips = missing.is_some() || lack.is_some() && !kernel_is_required;
+    let name = "nothing_outlives_a_killed_measurement";
+    let trial = Trial::test(name, cell::nothing_outlives_a_killed_measurement);
+    trial.with_kind("cell").with_ignored_flag(skips)
+}
+
 fn main() -> ExitCode {
+    cell::divert();
     let dockerd = Dockerd {
         access: netparity_reference::enter(),
         options: Options::default(),
@@ -93,6 +113,7 @@ fn main() -> ExitCode {
             trials.push(trial.with_ignored_flag(skips));
         }
     }
+    trials.push(killed(&dockerd, kernel_is_required));
     let conclusion = libtest_mimic::run(&arguments, trials);
     netparity_kernel::settle();
     conclusion.exit_code()
