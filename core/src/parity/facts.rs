@@ -94,10 +94,11 @@ impl Facts {
                 "{netns}: neighbours: {} on {}",
                 neighbour.address, neighbour.link
             );
-            let whose = match is_drawn(*mac, neighbour.address) {
-                true if !owners.contains_key(&Station(*mac)) => "drawn by Docker".to_owned(),
-                _ => owner(owners, *mac),
-            };
+            let whose =
+                owner(owners, *mac).unwrap_or_else(|| match is_drawn(*mac, neighbour.address) {
+                    true => "drawn by Docker".to_owned(),
+                    false => mac.to_string(),
+                });
             self.say(place, whose);
         }
         for (name, link) in &state.links {
@@ -112,7 +113,7 @@ impl Facts {
             tell("master", list(link.master));
             tell("addresses", list(&link.addresses));
             for (station, port) in &link.learned {
-                let whose = owner(owners, station.0);
+                let whose = owner(owners, station.0).unwrap_or_else(|| station.0.to_string());
                 tell(&format!("learned {whose}"), port.to_string());
             }
         }
@@ -225,9 +226,7 @@ fn is_drawn(mac: MacAddr, neighbour: Ipv4Addr) -> bool {
     [first, second] == [0x02, 0x42] && rest != neighbour.octets()
 }
 
-fn owner(owners: &Owners<'_>, mac: MacAddr) -> String {
-    match owners.get(&Station(mac)) {
-        Some((netns, name)) => format!("{netns}/{name}"),
-        None => mac.to_string(),
-    }
+fn owner(owners: &Owners<'_>, mac: MacAddr) -> Option<String> {
+    let (netns, name) = owners.get(&Station(mac))?;
+    Some(format!("{netns}/{name}"))
 }
