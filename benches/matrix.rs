@@ -25,31 +25,40 @@ fn endless(count: usize) -> Squares {
     Box::new(repeat(()).flat_map(move |()| squares(count)))
 }
 
-/// Probes as many pairs; `ready` is done before each square, and not timed.
-fn through(
-    squares: &mut Squares,
-    times: u64,
-    mut ready: impl FnMut(&Range<usize>, &Range<usize>) -> Result<(), String>,
-    mut pair: impl FnMut(usize, usize) -> Result<(), String>,
-) -> Result<Duration, String> {
-    let (mut total, mut left) = (Duration::ZERO, times);
-    while left > 0 {
-        let Some((from, to)) = squares.next() else {
-            break;
-        };
-        ready(&from, &to)?;
-        let start = Instant::now();
-        for one in from {
-            for other in to.clone() {
-                if one != other && left > 0 {
-                    pair(one, other)?;
-                    left -= 1;
+/// Measures pairs of as many containers in `model`; `ready` is done before each square of them, and
+/// not timed.
+fn matrix<M>(
+    criterion: &mut Criterion,
+    who: &str,
+    count: usize,
+    mut model: M,
+    ready: impl Fn(&mut M, &Range<usize>, &Range<usize>) -> Result<(), String>,
+    pair: impl Fn(&mut M, usize, usize) -> Result<(), String>,
+) {
+    let mut squares = endless(count);
+    let mut through = |times: u64| {
+        let (mut total, mut left) = (Duration::ZERO, times);
+        while left > 0 {
+            let Some((from, to)) = squares.next() else {
+                break;
+            };
+            ready(&mut model, &from, &to)?;
+            let start = Instant::now();
+            for one in from {
+                for other in to.clone() {
+                    if one != other && left > 0 {
+                        pair(&mut model, one, other)?;
+                        left -= 1;
+                    }
                 }
             }
+            total += start.elapsed();
         }
-        total += start.elapsed();
-    }
-    Ok(total)
+        Ok::<_, String>(total)
+    };
+    criterion.bench_function(&format!("matrix/{who}/{count}"), |bencher| {
+        bencher.iter_custom(|times| through(times).unwrap_or_default());
+    });
 }
 
 fn verdict<D: Dataplane>(model: &mut Planned<D>, from: usize, to: usize) -> Result<(), String> {
@@ -57,21 +66,19 @@ fn verdict<D: Dataplane>(model: &mut Planned<D>, from: usize, to: usize) -> Resu
     verdict.map(drop).map_err(|why| why.to_string())
 }
 
+/// Each of a square with those that it is to know.
+fn acquaintances<'a>(
+    from: &'a Range<usize>,
+    to: &'a Range<usize>,
+) -> impl Iterator<Item = (usize, Range<usize>)> {
+    [(from, to), (to, from)]
+        .into_iter()
+        .flat_map(|(these, others)| these.clone().map(|number| (number, others.clone())))
+}
+
 fn sim(criterion: &mut Criterion, count: usize) -> Result<(), String> {
-    let mut model = pairs::listening(Sim::new(), count)?;
-    let mut squares = endless(count);
-    let id = format!("matrix/sim/{count}");
-    criterion.bench_function(&id, |bencher| {
-        bencher.iter_custom(|times| {
-            let probed = through(
-                &mut squares,
-                times,
-                |_, _| Ok(()),
-                |from, to| verdict(&mut model, from, to),
-            );
-            probed.unwrap_or_default()
-        });
-    });
+    let model = pairs::listening(Sim::new(), count)?;
+    matrix(criterion, "sim", count, model, |_, _, _| Ok(()), verdict);
     Ok(())
 }
 
@@ -81,57 +88,24 @@ fn bare(criterion: &mut Criterion, count: usize) -> Result<(), String> {
     (0..count)
         .try_for_each(|_| floor.endpoint())
         .map_err(words)?;
-    let mut squares = endless(count);
-    let floor = std::cell::RefCell::new(floor);
-    let id = format!("matrix/floor/{count}");
-    criterion.bench_function(&id, |bencher| {
-        bencher.iter_custom(|times| {
-            let probed = through(
-                &mut squares,
-                times,
-                |from, to| {
-                    // New servers, whose queues are empty.
-                    floor.borrow_mut().serve().map_err(words)?;
-                    let floor = floor.borrow();
-                    for (these, others) in [(from, to), (to, from)] {
-                        for number in these.clone() {
-                            floor.know(number, others.clone()).map_err(words)?;
-                        }
-                    }
-                    Ok(())
-                },
-                |from, to| floor.borrow().connect(from, [to]).map_err(words),
-            );
-            probed.unwrap_or_default()
-        });
-    });
+    let ready = |floor: &mut Floor, from: &_, to: &_| {
+        // New servers, whose queues are empty.
+        floor.serve().map_err(words)?;
+        acquaintances(from, to)
+            .try_for_each(|(number, others)| floor.know(number, others).map_err(words))
+    };
+    let pair = |floor: &mut Floor, from, to| floor.connect(from, [to]).map_err(words);
+    matrix(criterion, "floor", count, floor, ready, pair);
     Ok(())
 }
 
 fn kernel(criterion: &mut Criterion, access: &Access, count: usize) -> Result<(), String> {
     let kernel = Kernel::new(access).map_err(|why| why.to_string())?;
-    let model = std::cell::RefCell::new(pairs::listening(kernel, count)?);
-    let mut squares = endless(count);
-    let id = format!("matrix/kernel/{count}");
-    criterion.bench_function(&id, |bencher| {
-        bencher.iter_custom(|times| {
-            let probed = through(
-                &mut squares,
-                times,
-                |from, to| {
-                    let mut model = model.borrow_mut();
-                    for (these, others) in [(from, to), (to, from)] {
-                        for number in these.clone() {
-                            pairs::know(&mut model, number, others.clone())?;
-                        }
-                    }
-                    Ok(())
-                },
-                |from, to| verdict(&mut model.borrow_mut(), from, to),
-            );
-            probed.unwrap_or_default()
-        });
-    });
+    let model = pairs::listening(kernel, count)?;
+    let ready = |model: &mut Planned<Kernel>, from: &_, to: &_| {
+        acquaintances(from, to).try_for_each(|(number, others)| pairs::know(model, number, others))
+    };
+    matrix(criterion, "kernel", count, model, ready, verdict);
     Ok(())
 }
 
