@@ -6,21 +6,17 @@ use criterion::{Criterion, Throughput};
 use netparity::{
     language::{self, Scenario},
     run::{Dockerd, Keep, Machine, ModelKind, Run, run_all},
-    source,
 };
 use netparity_benches::skip;
 
 fn main() {
-    let dockerd = Dockerd {
-        access: netparity_reference::enter(),
-        options: netparity_reference::Options::default(),
-    };
     // The user namespace has to be entered before the first thread starts.
-    let machine = Machine::new(&[ModelKind::Sim, ModelKind::Kernel], &dockerd);
+    let machine = Machine::new(&[ModelKind::Kernel], &Dockerd::on_path());
     let mut criterion = Criterion::default().configure_from_args();
     let suite = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../scenarios"));
-    match source::read_all(&[suite]) {
-        Ok(sources) => {
+    match language::read_all(&[suite]) {
+        Ok(read) => {
+            let (sources, scenarios): (Vec<_>, Vec<_>) = read.into_iter().unzip();
             let bytes = sources.iter().map(|source| source.text.len() as u64).sum();
             let mut group = criterion.benchmark_group("scenario");
             group.throughput(Throughput::Bytes(bytes));
@@ -31,10 +27,9 @@ fn main() {
             };
             group.bench_function("parse", |bencher| bencher.iter(|| parse().count()));
             group.finish();
-            let scenarios: Vec<_> = sources.iter().flat_map(language::parse).collect();
             play(&mut criterion, &machine, &scenarios);
         }
-        Err(_) => skip("scenario", "there are no scenarios"),
+        Err(_) => skip("scenario", "there are no scenarios without a mistake"),
     }
     criterion.final_summary();
     netparity_kernel::settle();

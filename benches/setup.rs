@@ -151,10 +151,7 @@ fn peers(criterion: &mut Criterion, dockerd: &Dockerd) {
 // this program, started again.
 fn main() {
     netparity::bench::cell::divert();
-    let dockerd = Dockerd {
-        access: netparity_reference::enter(),
-        options: netparity_reference::Options::default(),
-    };
+    let dockerd = Dockerd::on_path();
     let access = netparity_kernel::enter();
     let mut criterion = Criterion::default().configure_from_args();
     sim(&mut criterion);

@@ -20,12 +20,11 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use netparity_reference::{Access, Options};
 
 use crate::{
-    diagnostic::Diagnostic,
     language::{self, Scenario},
     paint::Paint,
     report::{Absent, BAD_INPUT, COULD_NOT_RUN, Json, PASSED, Report, Summary, Text},
     run::{Dockerd, Keep, Machine, ModelKind, Run, run_all},
-    source::{self, Source},
+    source::Source,
 };
 
 /// Models that have to run, as `--require` has them.
@@ -147,29 +146,15 @@ fn read(paths: &[PathBuf]) -> Result<Vec<Scenario>, u8> {
 
 /// The same, each with its text.
 fn read_with_text(paths: &[PathBuf]) -> Result<Vec<(Source, Scenario)>, u8> {
-    let mut scenarios = Vec::new();
-    let mut diagnostics: Vec<Diagnostic> = Vec::new();
-    match source::read_all(paths) {
-        Ok(sources) => {
-            for source in sources {
-                match language::parse(&source) {
-                    Ok(scenario) => scenarios.push((source, scenario)),
-                    Err(more) => diagnostics.extend(more),
-                }
-            }
+    language::read_all(paths).map_err(|diagnostics| {
+        let mut stderr = io::stderr().lock();
+        let paint = Paint::for_terminal(stderr.is_terminal());
+        for diagnostic in diagnostics {
+            // Where nobody can be told there is nothing else to do.
+            let _ = writeln!(stderr, "{}", diagnostic.render(paint));
         }
-        Err(more) => diagnostics.extend(more),
-    }
-    if diagnostics.is_empty() {
-        return Ok(scenarios);
-    }
-    let mut stderr = io::stderr().lock();
-    let paint = Paint::for_terminal(stderr.is_terminal());
-    for diagnostic in diagnostics {
-        // Where nobody can be told there is nothing else to do.
-        let _ = writeln!(stderr, "{}", diagnostic.render(paint));
-    }
-    Err(BAD_INPUT)
+        BAD_INPUT
+    })
 }
 
 fn complain(text: &str) {

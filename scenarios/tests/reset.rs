@@ -13,10 +13,9 @@
 use std::{cell::RefCell, fs, path::Path, process::ExitCode, rc::Rc};
 
 use netparity::{
-    language::{Scenario, parse},
+    language::{self, Scenario},
     recording::Recording,
     run::{Dockerd, Machine, ModelKind, record},
-    source,
 };
 use netparity_core::{
     command::Command,
@@ -27,7 +26,6 @@ use netparity_core::{
     trace::Trace,
 };
 use netparity_kernel::settle;
-use netparity_reference::Options;
 
 /// How often every scenario is played on the kernel that is reset.
 const ROUNDS: usize = 3;
@@ -61,11 +59,8 @@ impl NetworkModel for Lasting {
 
 fn scenarios() -> Result<Vec<Scenario>, String> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).to_owned();
-    let sources = source::read_all(&[folder]).map_err(|them| them[0].to_string())?;
-    sources
-        .iter()
-        .map(|source| parse(source).map_err(|them| them[0].to_string()))
-        .collect()
+    let read = language::read_all(&[folder]).map_err(|them| them[0].to_string())?;
+    Ok(read.into_iter().map(|it| it.1).collect())
 }
 
 fn play(scenario: &Scenario, model: Model) -> Result<Recording, String> {
@@ -137,11 +132,7 @@ fn compare(machine: &Machine) -> Result<(), String> {
 }
 
 fn main() -> ExitCode {
-    let dockerd = Dockerd {
-        access: netparity_reference::enter(),
-        options: Options::default(),
-    };
-    let machine = Machine::new(&[ModelKind::Kernel], &dockerd);
+    let machine = Machine::new(&[ModelKind::Kernel], &Dockerd::on_path());
     let required = std::env::var("NETPARITY_REQUIRE").unwrap_or_default();
     if let Some(why) = machine.lacks(ModelKind::Kernel) {
         eprintln!("the kernel is skipped: {why}");

@@ -25,9 +25,36 @@ mod sysctl;
 mod value;
 pub mod vocabulary;
 
+use std::path::PathBuf;
+
+use crate::{
+    diagnostic::Diagnostic,
+    source::{self, Source},
+};
+
 pub use self::{
     host_tool::CommandLine,
     parser::parse,
     step::{Action, Divergence, Expectation, ProbeEnd, Scenario, Step, View},
 };
 pub(crate) use mistake::Mistake;
+
+/// Reads the scenarios that [`source::read_all`] finds, each with its text.
+///
+/// # Errors
+///
+/// Everything that cannot be read, and every mistake.
+pub fn read_all(paths: &[PathBuf]) -> Result<Vec<(Source, Scenario)>, Vec<Diagnostic>> {
+    let mut scenarios = Vec::new();
+    let mut mistakes = Vec::new();
+    for source in source::read_all(paths)? {
+        match parse(&source) {
+            Ok(scenario) => scenarios.push((source, scenario)),
+            Err(more) => mistakes.extend(more),
+        }
+    }
+    match mistakes.is_empty() {
+        true => Ok(scenarios),
+        false => Err(mistakes),
+    }
+}

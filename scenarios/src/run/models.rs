@@ -48,6 +48,16 @@ pub struct Dockerd {
     pub options: Options,
 }
 
+impl Dockerd {
+    /// The first one on PATH. Has to come before the first thread.
+    pub fn on_path() -> Self {
+        Self {
+            access: netparity_reference::enter(),
+            options: Options::default(),
+        }
+    }
+}
+
 /// What this machine can do.
 #[derive(Clone, Debug)]
 pub struct Machine {

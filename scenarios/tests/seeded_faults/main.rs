@@ -34,7 +34,6 @@ use netparity_core::{
     model::{NetworkModel, Planned},
 };
 use netparity_kernel::{Access, Kernel};
-use netparity_reference::Options;
 use netparity_sim::{Fault, Sim};
 use proptest::strategy::BoxedStrategy;
 
@@ -296,11 +295,7 @@ fn trials(access: Option<&Access>, skips_kernel: bool, catches: &Catches) -> Vec
 
 fn main() -> ExitCode {
     // Found out before the first thread.
-    let dockerd = Dockerd {
-        access: netparity_reference::enter(),
-        options: Options::default(),
-    };
-    let machine = Machine::new(&[ModelKind::Kernel], &dockerd);
+    let machine = Machine::new(&[ModelKind::Kernel], &Dockerd::on_path());
     let required = std::env::var("NETPARITY_REQUIRE").unwrap_or_default();
     let is_required = required.split(',').any(|word| word.trim() == "kernel");
     let lack = machine.lacks(ModelKind::Kernel);

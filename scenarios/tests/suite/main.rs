@@ -16,23 +16,18 @@ use std::{path::Path, process::ExitCode, sync::Arc};
 use libtest_mimic::{Arguments, Failed, Trial};
 use netparity::{
     bench::{self, peers::Peer},
-    language::{Scenario, parse},
+    language::{self, Scenario},
     paint::Paint,
     report::{Report, Status, Summary, Text},
     run::{Dockerd, Keep, Machine, ModelKind, Run, run_all},
-    source,
 };
-use netparity_reference::Options;
 
 const MODELS: [ModelKind; 2] = [ModelKind::Sim, ModelKind::Kernel];
 
 fn scenarios() -> Result<Vec<Scenario>, String> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).to_owned();
-    let sources = source::read_all(&[folder]).map_err(|them| them[0].to_string())?;
-    sources
-        .iter()
-        .map(|source| parse(source).map_err(|them| them[0].to_string()))
-        .collect()
+    let read = language::read_all(&[folder]).map_err(|them| them[0].to_string())?;
+    Ok(read.into_iter().map(|it| it.1).collect())
 }
 
 /// Plays one scenario; what the report says of it, unless it passes.
@@ -78,10 +73,7 @@ fn killed(dockerd: &Dockerd, kernel_is_required: bool) -> Trial {
 
 fn main() -> ExitCode {
     cell::divert();
-    let dockerd = Dockerd {
-        access: netparity_reference::enter(),
-        options: Options::default(),
-    };
+    let dockerd = Dockerd::on_path();
     let machine = Arc::new(Machine::new(&MODELS, &dockerd));
     let arguments = Arguments::from_args();
     let scenarios = match scenarios() {

@@ -10,7 +10,6 @@ use crate::{
     fuzz::{Campaign, Shard, World, parity::Parity},
     language::{self, Scenario},
     run::{Keep, Machine, ModelKind, Run, run_all},
-    source,
 };
 
 const MODELS: [ModelKind; 2] = [ModelKind::Sim, ModelKind::Kernel];
@@ -53,11 +52,13 @@ pub(super) fn measure(
 
 fn read(options: &Options) -> Result<Vec<Scenario>, String> {
     let folder = options.suite.display();
-    let sources = source::read_all(std::slice::from_ref(&options.suite))
-        .map_err(|_| format!("there are no scenarios in {folder}: name another with --suite"))?;
-    let scenarios = sources.iter().map(language::parse);
-    let scenarios: Result<Vec<_>, _> = scenarios.collect();
-    scenarios.map_err(|_| format!("there are mistakes in {folder}: see netparity check {folder}"))
+    let read = language::read_all(std::slice::from_ref(&options.suite)).map_err(|_| {
+        format!(
+            "{folder} has no scenarios, or mistakes (see netparity check {folder}): name another \
+             folder with --suite"
+        )
+    })?;
+    Ok(read.into_iter().map(|it| it.1).collect())
 }
 
 fn play(scenarios: &[Scenario], options: &Options, machine: &Machine, figures: &mut Figures) {
