@@ -1,6 +1,7 @@
 //! What a model showed of one command or probe, less what a correct network is free in.
 
 use std::{
+    borrow::Cow,
     collections::{BTreeMap, BTreeSet},
     fmt,
 };
@@ -58,8 +59,11 @@ impl Observation {
         if let (Self::Sent(left), Self::Sent(right)) = (self, other) {
             return left.difference(right);
         }
-        let differ = self != other;
-        differ.then(|| Difference::Outcome {
+        let is_same = match (self, other) {
+            (Self::Failed(left), Self::Failed(right)) => without_link(left) == without_link(right),
+            _ => self == other,
+        };
+        (!is_same).then(|| Difference::Outcome {
             left: self.to_string(),
             right: other.to_string(),
         })
@@ -87,6 +91,24 @@ fn without_veths(error: &ModelError) -> ModelError {
         text.push_str(rest);
     }
     ModelError::Refused(Refusal::new(text))
+}
+
+/// The error without the one of several links that Docker names: it takes a container's links from a
+/// map, and the first whose child does not run is the one that it stumbles over
+/// (`setupLinkedContainers`).
+fn without_link(error: &ModelError) -> Cow<'_, ModelError> {
+    const STOPPED: &str = "Cannot link to a non running container: ";
+    let parent = |refusal: &Refusal| {
+        let link = refusal.as_str().strip_prefix(STOPPED)?;
+        let (parent, _alias) = link.split_once(" AS ")?.1.rsplit_once('/')?;
+        Some(ModelError::Refused(Refusal::new(format!(
+            "{STOPPED}{parent}"
+        ))))
+    };
+    match error {
+        ModelError::Refused(refusal) => parent(refusal).map_or(Cow::Borrowed(error), Cow::Owned),
+        _ => Cow::Borrowed(error),
+    }
 }
 
 impl fmt::Display for Observation {

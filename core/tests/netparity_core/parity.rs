@@ -230,6 +230,21 @@ fn the_names_of_veths_in_a_refusal_are_free() {
     assert!(differ("adding vethé110002", "adding veth1"));
 }
 
+#[test]
+fn which_of_several_links_a_start_stumbles_over_is_free_and_whose_is_not() {
+    let differ = |left: &str, right: &str| {
+        let refused = |link: &str| {
+            let text = format!("Cannot link to a non running container: {link}");
+            Err(Refusal::new(text).into())
+        };
+        parity::outcomes(&refused(left), &refused(right)).is_some()
+    };
+    assert!(!differ("/db AS /web/db", "/db AS /web/redis"));
+    assert!(!differ("/db AS /web/db", "/cache AS /web/cache"));
+    assert!(differ("/db AS /web/db", "/db AS /site/db"));
+    assert!(differ("/db AS /web/db", "/db"));
+}
+
 fn container(env: &[&str], hosts: &str) -> Snapshot {
     let container = ContainerState {
         id: String::new(),
