@@ -121,7 +121,11 @@ impl Kernel {
         // Those of the same network go with the first of them, which for that has to be the last.
         let addresses = before.addresses.iter().rev();
         requests.extend(addresses.map(|address| addresses::delete(place.index, *address)));
-        requests.push(links::set_aside(place.index));
+        // To remove a bridge has all who change a network wait.
+        requests.push(match namespace.links.is_kept(place.index) {
+            true => links::keep_bridge(place.index),
+            false => links::set_aside(place.index),
+        });
         journal.push(Undo::Link(Box::new(before)));
         namespace
             .netlink
@@ -255,9 +259,7 @@ impl Kernel {
                 Undo::Link(before) if before.aside.is_some() => {
                     let place = before.place;
                     let namespace = self.namespaces.get_mut(place.slot)?;
-                    // To remove a bridge has all who change a network wait.
                     if namespace.links.is_kept(place.index) {
-                        namespace.netlink.one(links::keep_bridge(place.index))?;
                         namespace.links.forget(place.index);
                         self.stations.forget(place);
                         continue;
