@@ -14,7 +14,7 @@ use std::{
 
 use netparity_core::{
     command::{Command, ContainerSpec, DaemonConfig, NetMode},
-    engine::Refusal,
+    engine::{Refusal, refusal},
     model::{ModelError, Outcome},
     name::{LinkName, Name, Netns},
     snapshot::{ContainerState, Status},
@@ -133,14 +133,10 @@ impl Docker {
         if let Command::Remove { name, .. } = command
             && plain(name).as_str().is_empty()
         {
-            return Err(Refusal::new("Container name cannot be empty").into());
+            return Err(refusal::empty_name().into());
         }
         if command.is_for_daemon() && !self.is_up {
-            return Err(Refusal::new(
-                "Cannot connect to the Docker daemon at unix:///var/run/docker.sock. \
-                 Is the docker daemon running?",
-            )
-            .into());
+            return Err(refusal::no_daemon().into());
         }
         match command {
             Command::Daemon(config) => self.daemon(config),
