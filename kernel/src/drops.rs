@@ -20,6 +20,7 @@ use crate::{
     counters::{self, Counter},
     error::Failure,
     links::{Link, Place, mac_of},
+    namespace::get_or_try_insert,
     namespaces::{Namespaces, Slot},
     nftables::Firewall,
     tap::Seen,
@@ -80,11 +81,7 @@ impl Suspects {
     /// far.
     pub(crate) fn start_anew(&mut self) -> Result<Told, Failure> {
         let anew = |which, place: &mut Option<Counter>, column| {
-            let counter = match place.take() {
-                Some(counter) => counter,
-                None => Counter::open(which)?,
-            };
-            place.insert(counter).start_anew(column)
+            get_or_try_insert(place, || Counter::open(which))?.start_anew(column)
         };
         Ok(Told {
             another_way: anew(

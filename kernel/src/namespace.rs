@@ -171,18 +171,12 @@ impl AsFd for Namespace {
 impl Namespace {
     /// The addresses of its links.
     pub(crate) fn own_addresses(&mut self) -> Result<&[Ipv4Net], Failure> {
-        let addresses = match self.addresses.take() {
-            Some(addresses) => addresses,
-            None => {
-                let answers = self.netlink.dump(addresses::ask(None), "list addresses")?;
-                answers
-                    .iter()
-                    .filter_map(addresses::read)
-                    .map(|(_, net)| net)
-                    .collect()
-            }
+        let ask = || {
+            let answers = self.netlink.dump(addresses::ask(None), "list addresses")?;
+            let own = answers.iter().filter_map(addresses::read);
+            Ok(own.map(|(_, net)| net).collect())
         };
-        Ok(self.addresses.insert(addresses))
+        get_or_try_insert(&mut self.addresses, ask).map(|own: &mut Vec<_>| own.as_slice())
     }
 
     /// Its addresses may have changed.
@@ -193,11 +187,8 @@ impl Namespace {
     /// The raw socket for this protocol.
     pub(crate) fn sender(&mut self, protocol: Protocol) -> Result<&mut Sender, Failure> {
         let place = self.senders.raw(protocol);
-        let sender = match place.take() {
-            Some(sender) => sender,
-            None => visit(self.descriptor.as_fd(), || Sender::open(protocol))?,
-        };
-        Ok(place.insert(sender))
+        let open = || visit(self.descriptor.as_fd(), || Sender::open(protocol));
+        get_or_try_insert(place, open)
     }
 
     /// The address that the kernel sends from.
@@ -205,21 +196,15 @@ impl Namespace {
         if to.is_multicast() || to.is_broadcast() || to.is_unspecified() {
             return routes::look_up(&mut self.netlink, to).map(|lookup| lookup.source);
         }
-        let socket = match self.senders.lookups.take() {
-            Some(socket) => socket,
-            None => self.inside(sender::open_for_lookups)?,
-        };
-        let socket = self.senders.lookups.insert(socket);
+        let open = || visit(self.descriptor.as_fd(), sender::open_for_lookups);
+        let socket = get_or_try_insert(&mut self.senders.lookups, open)?;
         sender::source(socket, to).doing("look up route")
     }
 
     /// The socket for whole frames.
     pub(crate) fn frame_sender(&mut self) -> Result<&OwnedFd, Failure> {
-        let socket = match self.senders.frames.take() {
-            Some(socket) => socket,
-            None => self.inside(sender::open_for_frames)?,
-        };
-        Ok(self.senders.frames.insert(socket))
+        let open = || visit(self.descriptor.as_fd(), sender::open_for_frames);
+        get_or_try_insert(&mut self.senders.frames, open).map(|socket| &*socket)
     }
 
     /// By how much a counter has grown since it was last asked for.
@@ -228,11 +213,8 @@ impl Namespace {
         which: (&'static str, &'static str),
         of: impl Fn(&mut Suspects) -> &mut Option<Counter>,
     ) -> Result<u64, Failure> {
-        let counter = match of(&mut self.suspects).take() {
-            Some(counter) => counter,
-            None => self.inside(|| Counter::open(which))?,
-        };
-        of(&mut self.suspects).insert(counter).growth()
+        let open = || visit(self.descriptor.as_fd(), || Counter::open(which));
+        get_or_try_insert(of(&mut self.suspects), open)?.growth()
     }
 
     /// What is left of it.
@@ -253,6 +235,18 @@ impl Namespace {
             },
         }
     }
+}
+
+/// What is in this place, put there if there is nothing yet.
+pub(crate) fn get_or_try_insert<T>(
+    place: &mut Option<T>,
+    make: impl FnOnce() -> Result<T, Failure>,
+) -> Result<&mut T, Failure> {
+    let it = match place.take() {
+        Some(it) => it,
+        None => make()?,
+    };
+    Ok(place.insert(it))
 }
 
 /// The calling thread's way back to the namespace it came from.
